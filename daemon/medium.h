@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef DAEMON_MEDIUM_H
+#define DAEMON_MEDIUM_H
+
+#include "lib/core/event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A drive as something that can be opened, read, written and flushed by calls that block. There
+ * are two kinds: a real one (medium_file.c: a block device or a regular file) and a decorator
+ * that gives a regular file the faults of bad drives (io_sim.c). All calls of one medium
+ * are made by that drive's own thread, one at a time. */
+
+enum { MEDIUM_NOTE_BYTES = 160 };
+
+/* What is known of an opened drive beyond what the core needs. Texts are valid UTF-8 without
+ * control characters, whatever the device says. */
+struct medium_identity {
+    char model[64];  /* vendor and model, "" while not known */
+    char serial[64]; /* "" while not known */
+    /* For people: why it was not opened, or what is special (for example "no direct I/O"). */
+    char note[MEDIUM_NOTE_BYTES];
+    bool direct; /* reads come from the device and not from a cache (O_DIRECT) */
+};
+
+struct medium;
+
+struct medium_ops {
+    /* Transfers all of it or returns -errno; never a short count. -ENODEV: the drive is gone. */
+    int (*read)(struct medium *medium, void *data, uint32_t length_bytes, uint64_t offset_bytes);
+    int (*write)(struct medium *medium, const void *data, uint32_t length_bytes,
+                 uint64_t offset_bytes);
+    /* Makes everything written durable and drops what the kernel caches of it. 0 or -errno. */
+    int (*flush)(struct medium *medium);
+    /* Whether the drive is still there, asked after an error. */
+    bool (*present)(struct medium *medium);
+    /* Closes and frees it. */
+    void (*close)(struct medium *medium);
+};
+
+struct medium {
+    const struct medium_ops *ops;
+    /* Descriptor for an engine that submits to the kernel itself; -1 if there is none and the ops
+     * must be used. The medium's. */
+    int fd;
+};
+
+/* Opens a block device or a regular file: exclusively, for direct I/O where it can, never creating
+ * it, never for writing unless for_writing (DESIGN section 5, open order). Fills in facts and
+ * identity. On OPEN_OK *medium is the caller's to close; otherwise identity->note says why. */
+enum open_result medium_file_open(const char *path, bool for_writing, struct medium **medium,
+                                  struct drive_facts *facts, struct medium_identity *identity);
+
+/* The same for a regular file with a description of a simulated drive beside it, in
+ * PATH.sim (io_sim.h). OPEN_UNSUITABLE for a block device. */
+enum open_result medium_sim_open(const char *path, bool for_writing, struct medium **medium,
+                                 struct drive_facts *facts, struct medium_identity *identity);
+
+#endif

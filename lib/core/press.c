@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "lib/core/press.h"
+
+#include "lib/base/check.h"
+#include "lib/core/pass.h"
+
+#include <string.h>
+
+uint32_t press_buffers_min(uint32_t slot_count, uint32_t window)
+{
+    return slot_count * window + SPARE_BUFFERS_MIN;
+}
+
+/* The parts of a press in its memory, each rounded up so that the next is aligned. */
+struct layout {
+    size_t passes;
+    size_t lanes;
+    size_t feed;
+    size_t end;
+};
+
+static struct layout lay_out(const struct press_config *config)
+{
+    struct layout at;
+    at.passes = (size_t)round_up_u64(sizeof(struct press), sizeof(uint64_t));
+    at.lanes = at.passes + (size_t)round_up_u64(config->slot_count * sizeof(struct pass),
+                                                sizeof(uint64_t));
+    at.feed = at.lanes + (size_t)round_up_u64(config->slot_count * sizeof(struct lane),
+                                              sizeof(uint64_t));
+    at.end = at.feed + feed_memory_bytes(config->buffer_count);
+    return at;
+}
+
+size_t press_memory_bytes(const struct press_config *config)
+{
+    return lay_out(config).end;
+}
+
+struct press *press_init(void *memory, const struct press_config *config)
+{
+    check(config->slot_count >= 1 && config->slot_count <= SLOTS_MAX);
+    check(config->window >= 1 && config->window <= WINDOW_MAX);
+    check(config->buffer_count >= press_buffers_min(config->slot_count, config->window));
+    check(config->chunk_bytes > 0);
+
+    struct layout at = lay_out(config);
+    char *base = memory;
+    struct press *press = memory;
+    memset(memory, 0, at.end);
+    press->config = *config;
+    press->passes = (struct pass *)(void *)(base + at.passes);
+    press->lanes = (struct lane *)(void *)(base + at.lanes);
+    feed_init(&press->feed, config->buffer_count, base + at.feed);
+    return press;
+}
+
+/* Whether an answer belongs to the pass that is in the slot now and is not over. */
+static bool is_live(const struct press *press, const struct event *event)
+{
+    const struct pass *pass = &press->passes[event->slot];
+    return event->attachment == pass->attachment && slot_state_busy(pass->state);
+}
+
+static void on_image(struct press *press, const struct event *event)
+{
+    struct image *image = event->image.image;
+
+    check(event->image.number < IMAGES_MAX && press->images[event->image.number] == NULL);
+    check(image->chunk_bytes == press->config.chunk_bytes);
+    check(image->chunk_count > 0 && image->chunk_count < CHUNKS_MAX);
+    press->images[event->image.number] = image;
+}
+
+static void on_attached(struct press *press, const struct event *event, struct action_list *actions)
+{
+    struct pass *pass = &press->passes[event->slot];
+    check(event->attachment > pass->attachment);
+    check(press->armed);
+
+    /* The removal of the drive before may have been lost on its way to us. */
+    if (slot_state_busy(pass->state))
+        pass_end(press, event->slot, VERDICT_UNPLUGGED, actions);
+    if (slot_state_final(pass->state))
+        pass_clear(press, event->slot, actions);
+    pass_begin(press, event->slot, event->attachment, actions);
+}
+
+static void on_detached(struct press *press, const struct event *event, struct action_list *actions)
+{
+    const struct pass *pass = &press->passes[event->slot];
+
+    if (event->attachment != pass->attachment)
+        return;
+    if (slot_state_busy(pass->state))
+        pass_end(press, event->slot, VERDICT_UNPLUGGED, actions);
+    /* A finished drive was taken away; one that was lost in its pass stays on show as such. */
+    else if (slot_state_final(pass->state) && pass->verdict != VERDICT_UNPLUGGED)
+        pass_clear(press, event->slot, actions);
+}
+
+static void on_opened(struct press *press, const struct event *event, struct action_list *actions)
+{
+    if (is_live(press, event)) {
+        pass_opened(press, event->slot, event, actions);
+    } else if (event->opened.result == OPEN_OK) {
+        struct action *action = action_add(actions, ACTION_CLOSE);
+        action->slot = event->slot;
+        action->attachment = event->attachment;
+    }
+}
+
+/* A drive's request ended after its pass did: only its buffer matters. */
+static void release_orphan(struct press *press, const struct event *event)
+{
+    struct pass *pass = &press->passes[event->slot];
+    check(pass->orphans > 0);
+    pass->orphans--;
+    if (event->type == EVENT_WRITTEN)
+        feed_unpin(&press->feed, event->transfer.buffer);
+    else
+        feed_give_back(&press->feed, event->transfer.buffer);
+}
+
+static void on_transfer(struct press *press, const struct event *event, struct action_list *actions)
+{
+    if (!is_live(press, event))
+        release_orphan(press, event);
+    else if (event->type == EVENT_WRITTEN)
+        pass_written(press, event->slot, event, actions);
+    else
+        pass_read(press, event->slot, event, actions);
+}
+
+/* The master failed: every pass that still needs it ends, and no drive is blamed. */
+static void break_image(struct press *press, uint32_t number, struct action_list *actions)
+{
+    press->images[number]->broken = true;
+    for (uint32_t slot = 0; slot < press->config.slot_count; slot++) {
+        if (press->passes[slot].image_number == number && pass_needs_master(press, slot))
+            pass_end(press, slot, VERDICT_MASTER_ERROR, actions);
+    }
+}
+
+static void add_load(struct press *press, struct feed_load load, struct action_list *actions)
+{
+    const struct image *image = press->images[load.image];
+    struct action *action = action_add(actions, ACTION_LOAD);
+    action->transfer.image = load.image;
+    action->transfer.buffer = load.buffer;
+    action->transfer.chunk = load.chunk;
+    action->transfer.length_bytes = image_chunk_length(image, load.chunk);
+    action->transfer.offset_bytes = (uint64_t)load.chunk * image->chunk_bytes;
+}
+
+static void on_loaded(struct press *press, const struct event *event, struct action_list *actions)
+{
+    uint32_t number = press->feed.buffers[event->transfer.buffer].image;
+    struct image *image = press->images[number];
+    uint32_t chunk = event->transfer.chunk;
+    struct digest digest = event->transfer.digest;
+    bool good = event->transfer.result == IO_OK;
+
+    if (good && image_digest_known(image, chunk))
+        good = digest_equal(digest, image->digests[chunk]);
+    else if (good)
+        image_learn(image, chunk, digest);
+    if (good)
+        feed_loaded(&press->feed, event->transfer.buffer);
+    else if (feed_load_failed(&press->feed, event->transfer.buffer, press->now_ns))
+        add_load(press, (struct feed_load){event->transfer.buffer, number, chunk}, actions);
+    else
+        break_image(press, number, actions);
+}
+
+static void on_tick(struct press *press, struct action_list *actions)
+{
+    uint32_t overdue =
+        feed_overdue_image(&press->feed, press->now_ns, press->config.master_ns);
+
+    if (overdue < IMAGES_MAX && !press->images[overdue]->broken)
+        break_image(press, overdue, actions);
+    for (uint32_t slot = 0; slot < press->config.slot_count; slot++)
+        pass_check_time(press, slot, actions);
+}
+
+static void dispatch(struct press *press, const struct event *event, struct action_list *actions)
+{
+    switch (event->type) {
+    case EVENT_TICK:
+        on_tick(press, actions);
+        break;
+    case EVENT_IMAGE:
+        on_image(press, event);
+        break;
+    case EVENT_ARM:
+        check(event->arm.image < IMAGES_MAX && press->images[event->arm.image] != NULL);
+        press->armed = true;
+        press->armed_mode = event->arm.mode;
+        press->armed_image = event->arm.image;
+        break;
+    case EVENT_ATTACHED:
+        on_attached(press, event, actions);
+        break;
+    case EVENT_DETACHED:
+        on_detached(press, event, actions);
+        break;
+    case EVENT_STOP:
+        if (is_live(press, event))
+            pass_end(press, event->slot, VERDICT_STOPPED, actions);
+        break;
+    case EVENT_OPENED:
+        on_opened(press, event, actions);
+        break;
+    case EVENT_LOADED:
+        on_loaded(press, event, actions);
+        break;
+    case EVENT_WRITTEN:
+    case EVENT_READ:
+        on_transfer(press, event, actions);
+        break;
+    case EVENT_FLUSHED:
+        if (is_live(press, event))
+            pass_flushed(press, event->slot, event->flushed, actions);
+        break;
+    case EVENT_TYPE_COUNT:
+        check(!"an event has a type");
+    }
+}
+
+void press_step(struct press *press, const struct event *event, struct action_list *actions)
+{
+    check(event->now_ns >= press->now_ns);
+    check(event->slot < press->config.slot_count);
+    press->now_ns = event->now_ns;
+    dispatch(press, event, actions);
+
+    for (uint32_t slot = 0; slot < press->config.slot_count; slot++)
+        pass_advance(press, slot, actions);
+
+    struct lanes lanes = {press->lanes, press->config.slot_count};
+    struct feed_load load;
+    while (feed_next_load(&press->feed, lanes, press->now_ns, &load))
+        add_load(press, load, actions);
+}
+
+/* The estimated time to the end of the pass, at the lane's present pace for both walks. */
+static uint64_t estimate_left_ns(const struct pass *pass, const struct lane *lane)
+{
+    if (lane->phase == LANE_IDLE || lane->completed == 0)
+        return FOREVER_NS;
+    uint64_t chunks = lane->image->chunk_count - lane->completed;
+    if (pass->state == SLOT_WRITING)
+        chunks += lane->image->chunk_count;
+    uint64_t ns = 0;
+    return __builtin_mul_overflow(chunks, lane->chunk_ns, &ns) ? FOREVER_NS : ns;
+}
+
+void press_report(const struct press *press, uint32_t slot, uint64_t now_ns,
+                  struct slot_report *report)
+{
+    check(slot < press->config.slot_count && now_ns >= press->now_ns);
+    const struct pass *pass = &press->passes[slot];
+    const struct lane *lane = &press->lanes[slot];
+    uint64_t in_state_ns = now_ns - pass->since_ns;
+    bool writing = pass->state == SLOT_WRITING || pass->state == SLOT_FLUSHING;
+    bool moving = lane->phase != LANE_IDLE && lane->completed > 0;
+
+    *report = (struct slot_report){
+        .state = pass->state,
+        .verdict = pass->verdict,
+        .attachment = pass->attachment,
+        .mode = pass->mode,
+        .image = pass->image_number,
+        .image_bytes = pass->image != NULL ? pass->image->size_bytes : 0,
+        .capacity_bytes = pass->facts.capacity_bytes,
+        .written_bytes = pass->written_bytes,
+        .verified_bytes = pass->verified_bytes,
+        .write_ns = pass->write_ns + (writing ? in_state_ns : 0),
+        .verify_ns = pass->verify_ns + (pass->state == SLOT_VERIFYING ? in_state_ns : 0),
+        .bytes_per_s = moving ? press->config.chunk_bytes * NS_PER_S / lane->chunk_ns : 0,
+        .left_ns = estimate_left_ns(pass, lane),
+        .bad_chunk_count = pass->bad_chunk_count,
+        .bad_chunks = pass->bad_chunks,
+    };
+    report->residue = residue_of(pass->mode, pass->verdict, pass->written_bytes,
+                                 report->image_bytes, pass->facts.capacity_bytes);
+}
+
+bool press_idle(const struct press *press)
+{
+    for (uint32_t slot = 0; slot < press->config.slot_count; slot++) {
+        if (slot_state_busy(press->passes[slot].state))
+            return false;
+    }
+    return true;
+}
+
+uint64_t press_master_loads(const struct press *press)
+{
+    return press->feed.loads;
+}

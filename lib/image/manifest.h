@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef IMAGE_MANIFEST_H
+#define IMAGE_MANIFEST_H
+
+#include "lib/base/digest.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The manifest of an image: what every copy is compared with. A JSON file beside the image, named
+ * as the image with MANIFEST_SUFFIX:
+ *
+ *   {"format": 1, "name": "films-2026", "size_bytes": 4000000000, "chunk_bytes": 1048576,
+ *    "sha256": "…64 hex…", "xxh3_128": "…32 hex…", "chunks": ["…32 hex…", …], "check": "…32 hex…"}
+ *
+ * sha256 and xxh3_128 are of the file as it is, so that sha256sum and xxhsum -H2 agree. A chunk's
+ * digest is of what a drive holds there: the last one with zeros up to a whole sector
+ * (IMAGE_SECTOR_BYTES). "check" is the XXH3-128 of the same object without "check", compact and
+ * with sorted keys: it tells a truncated or edited manifest, by accident and not by an enemy. */
+
+#define MANIFEST_SUFFIX ".manifest"
+
+enum {
+    MANIFEST_FORMAT = 1,
+    MANIFEST_NAME_BYTES = 128, /* with the final zero */
+    SHA256_TEXT_BYTES = 65,
+    IMAGE_SECTOR_BYTES = 512, /* the logical block of nearly all USB drives */
+    IMAGE_CHUNK_BYTES = 1048576,
+    /* What a manifest may say: a power of two in these bounds. */
+    IMAGE_CHUNK_BYTES_MIN = 65536,
+    IMAGE_CHUNK_BYTES_MAX = 16777216,
+};
+
+/* The largest manifest file that is read: 2^20 chunks of 36 bytes and some. */
+#define MANIFEST_FILE_BYTES_MAX (UINT64_C(64) << 20)
+
+/* Room for the reason why a file was not accepted, for people: what, where, and what to do. */
+enum { IMAGE_REASON_BYTES = 512 };
+
+struct manifest {
+    char name[MANIFEST_NAME_BYTES];
+    uint64_t size_bytes; /* of the file; not 0 */
+    uint32_t chunk_bytes;
+    uint32_t chunk_count;
+    char sha256[SHA256_TEXT_BYTES];
+    struct digest whole;   /* xxh3_128 of the file */
+    struct digest *chunks; /* chunk_count; the manifest's, freed by manifest_free */
+};
+
+/* Progress of a long read of a file. Returns 0 to go on, else the read ends with -ECANCELED. */
+typedef int manifest_progress(void *context, uint64_t done_bytes, uint64_t size_bytes);
+
+/* Reads an image file once and computes its manifest; with copy_fd >= 0 also writes every byte
+ * there in the same pass. Returns 0, or -errno with a reason. The caller frees the manifest after
+ * success. The file must not change meanwhile: -ESTALE if it did. */
+int manifest_compute(struct manifest *manifest, const char *name, int image_fd, int copy_fd,
+                     manifest_progress *progress, void *context,
+                     char reason[IMAGE_REASON_BYTES]);
+
+/* Writes a manifest to a new file under another name, makes it durable and renames it to `path`.
+ * 0 or -errno with a reason; on failure nothing is left behind and an old file is untouched. */
+int manifest_save(const struct manifest *manifest, const char *path,
+                  char reason[IMAGE_REASON_BYTES]);
+
+/* Reads and checks a manifest file: every field, their agreement, and "check". 0, -ENOENT when there
+ * is no such file, or another -errno (-EBADMSG for a bad content) with a reason. */
+int manifest_load(struct manifest *manifest, const char *path, char reason[IMAGE_REASON_BYTES]);
+
+void manifest_free(struct manifest *manifest);
+
+/* The bytes that a drive holds of a file of this size: rounded up to whole sectors. */
+uint64_t manifest_padded_bytes(uint64_t size_bytes);
+
+#endif

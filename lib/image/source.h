@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef IMAGE_SOURCE_H
+#define IMAGE_SOURCE_H
+
+#include "lib/core/image.h"
+#include "lib/image/manifest.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/* An opened master: the file, what the core may know of it, and the guard against a file that
+ * changes while drives are made from it. */
+struct source {
+    int fd;
+    char path[PATH_MAX];
+    char name[MANIFEST_NAME_BYTES];
+    uint64_t file_bytes;  /* as it is; image.size_bytes is padded to sectors */
+    bool has_manifest;
+    char sha256[SHA256_TEXT_BYTES]; /* empty without a manifest */
+    struct image image;   /* its digests and bits are the source's; freed by source_close */
+    struct stat opened;   /* as it was when it was opened */
+};
+
+/* Finds an image by what a user wrote. A text with a '/' or one that names an existing file is that
+ * file; otherwise it is the name of an image in the catalogue directory. The manifest is
+ * manifest_path if not NULL, else the one beside the file if there is one.
+ *
+ * The file must be regular and not empty, and the manifest must be whole and of this file (size).
+ * 0 or -errno with a reason that says what to do. The caller closes the source after success. */
+int source_open(struct source *source, const char *text, const char *catalogue_directory,
+                const char *manifest_path, char reason[IMAGE_REASON_BYTES]);
+
+/* Reads one chunk, the last one padded with zeros to image_chunk_length(), into data, which must
+ * hold chunk_bytes. Any thread, also at once. 0; -errno of the read; -ESTALE if the file is not the
+ * one that was opened any more (size, modification or change time) or ended early. */
+int source_read_chunk(const struct source *source, uint32_t chunk, void *data);
+
+void source_close(struct source *source);
+
+#endif
