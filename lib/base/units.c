@@ -31,7 +31,7 @@ void units_format_duration(char text[UNITS_TEXT_BYTES], uint64_t duration_ns)
         (void)snprintf(text, UNITS_TEXT_BYTES, "-");
         return;
     }
-    uint64_t seconds = (duration_ns + NS_PER_S / 2) / NS_PER_S;
+    uint64_t seconds = duration_ns / NS_PER_S + (duration_ns % NS_PER_S >= NS_PER_S / 2 ? 1 : 0);
     uint64_t hours = seconds / 3600;
     unsigned minutes = (unsigned)(seconds / 60 % 60);
     unsigned rest = (unsigned)(seconds % 60);

@@ -22,7 +22,7 @@ size_t feed_memory_bytes(uint32_t buffer_count)
 
 void feed_init(struct feed *feed, uint32_t buffer_count, void *memory)
 {
-    check(buffer_count > 0 && buffer_count <= UINT32_C(1) << 30);
+    check(buffer_count > 0 && buffer_count <= BUFFERS_MAX);
     memset(feed, 0, sizeof(*feed));
     feed->buffers = memory;
     feed->buffer_count = buffer_count;
@@ -206,6 +206,7 @@ static bool first_missing(const struct feed *feed, const struct lane *lane, uint
 bool feed_next_load(struct feed *feed, struct lanes lanes, uint64_t now_ns, struct feed_load *load)
 {
     uint64_t soonest_ns = FOREVER_NS;
+    uint64_t waiting_since_ns = 0;
 
     if (feed->loading >= LOADS_MAX)
         return false;
@@ -216,8 +217,10 @@ bool feed_next_load(struct feed *feed, struct lanes lanes, uint64_t now_ns, stru
             !first_missing(feed, lane, &distance))
             continue;
         uint64_t ns = lane_needs_in_ns(lane, distance);
-        if (ns < soonest_ns) {
+        /* Of equals the one that has waited longest, or a slow master serves the first only. */
+        if (ns < soonest_ns || (ns == soonest_ns && lane->owed_since_ns < waiting_since_ns)) {
             soonest_ns = ns;
+            waiting_since_ns = lane->owed_since_ns;
             load->image = lane->image_number;
             load->chunk = lane_chunk_ahead(lane, distance);
         }
@@ -287,6 +290,7 @@ uint32_t feed_start_chunk(const struct feed *feed, struct lanes lanes, uint32_t 
         for (uint32_t j = 0; j < lanes.count; j++) {
             const struct lane *other = &lanes.items[j];
             if (other->image_number == image && lane_left(other) > 0 &&
+                lane_needs_master(other, chunk) &&
                 lane_distance(other, chunk) <= feed->buffer_count / 2)
                 company++;
         }

@@ -42,8 +42,9 @@ enum verdict gate_judge(enum open_result result, const struct drive_facts *facts
         return VERDICT_READ_ONLY;
     if (facts->capacity_bytes < image->size_bytes)
         return VERDICT_TOO_SMALL;
-    /* The last request would end inside one of the drive's blocks. */
-    if (facts->logical_block_bytes == 0 || image->size_bytes % facts->logical_block_bytes != 0)
+    /* A request would begin or end inside one of the drive's blocks. */
+    if (facts->logical_block_bytes == 0 || image->size_bytes % facts->logical_block_bytes != 0 ||
+        (image->chunk_count > 1 && image->chunk_bytes % facts->logical_block_bytes != 0))
         return VERDICT_POLICY;
     return VERDICT_NONE;
 }

@@ -30,6 +30,9 @@ enum {
     /* Buffers that must exist beyond slots x window, so that a load can always go on. */
     SPARE_BUFFERS_MIN = LOADS_MAX,
 
+    /* Buffers in the pool: 16 TiB of 1 MiB chunks. */
+    BUFFERS_MAX = 1 << 24,
+
     /* Buffers that one search for the chunk to evict looks at. A pool up to this size is searched
      * whole; of a larger one a rotating sample, whose best is among the best 2 % of all on
      * average. */
@@ -52,7 +55,7 @@ enum {
  * SCSI command 30 s (drivers/scsi/sd.h, SD_TIMEOUT). */
 #define STALL_NS_DEFAULT (30 * NS_PER_S)
 
-/* Opening or flushing may take a drive longer: a flush is SD_FLUSH_TIMEOUT = 2 x SD_TIMEOUT. */
+/* Opening and flushing may take a drive twice as long: SD_FLUSH_TIMEOUT_MULTIPLIER is 2. */
 #define FLUSH_NS_DEFAULT (60 * NS_PER_S)
 
 /* A master that delivers nothing for this long is a master-error. */

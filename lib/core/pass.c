@@ -130,8 +130,9 @@ void pass_opened(struct press *press, uint32_t slot, const struct event *event,
     struct pass *pass = &press->passes[slot];
     check(pass->state == SLOT_IDENTIFYING && !pass->opened);
 
-    pass->facts = event->opened.facts;
     pass->opened = event->opened.result == OPEN_OK;
+    if (pass->opened)
+        pass->facts = event->opened.facts;
     enum verdict verdict =
         gate_judge(event->opened.result, &pass->facts, pass->mode, pass->image);
     if (verdict != VERDICT_NONE)

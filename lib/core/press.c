@@ -154,9 +154,12 @@ static void add_load(struct press *press, struct feed_load load, struct action_l
 
 static void on_loaded(struct press *press, const struct event *event, struct action_list *actions)
 {
-    uint32_t number = press->feed.buffers[event->transfer.buffer].image;
-    struct image *image = press->images[number];
+    check(event->transfer.buffer < press->config.buffer_count);
+    const struct buffer *buffer = &press->feed.buffers[event->transfer.buffer];
     uint32_t chunk = event->transfer.chunk;
+    check(buffer->use == BUFFER_LOADING && buffer->chunk == chunk);
+    uint32_t number = buffer->image;
+    struct image *image = press->images[number];
     struct digest digest = event->transfer.digest;
     bool good = event->transfer.result == IO_OK;
 
@@ -172,13 +175,30 @@ static void on_loaded(struct press *press, const struct event *event, struct act
         break_image(press, number, actions);
 }
 
+/* Each master that owes a chunk for too long is broken; and once such loads are all that may be in
+ * flight, so is every other one that somebody waits for: nothing can be loaded any more. */
+static void break_overdue_images(struct press *press, struct action_list *actions)
+{
+    uint32_t overdue = 0;
+
+    for (uint32_t i = 0; i < press->config.buffer_count; i++) {
+        const struct buffer *b = &press->feed.buffers[i];
+        if (b->use != BUFFER_LOADING || press->now_ns - b->started_ns < press->config.master_ns)
+            continue;
+        overdue++;
+        if (!press->images[b->image]->broken)
+            break_image(press, b->image, actions);
+    }
+    for (uint32_t slot = 0; overdue == LOADS_MAX && slot < press->config.slot_count; slot++) {
+        if (pass_needs_master(press, slot))
+            break_image(press, press->passes[slot].image_number, actions);
+    }
+}
+
 static void on_tick(struct press *press, struct action_list *actions)
 {
-    uint32_t overdue =
-        feed_overdue_image(&press->feed, press->now_ns, press->config.master_ns);
-
-    if (overdue < IMAGES_MAX && !press->images[overdue]->broken)
-        break_image(press, overdue, actions);
+    if (feed_overdue_image(&press->feed, press->now_ns, press->config.master_ns) < IMAGES_MAX)
+        break_overdue_images(press, actions);
     for (uint32_t slot = 0; slot < press->config.slot_count; slot++)
         pass_check_time(press, slot, actions);
 }
@@ -244,12 +264,12 @@ void press_step(struct press *press, const struct event *event, struct action_li
 }
 
 /* The estimated time to the end of the pass, at the lane's present pace for both walks. */
-static uint64_t estimate_left_ns(const struct pass *pass, const struct lane *lane)
+static uint64_t estimate_left_ns(const struct lane *lane)
 {
     if (lane->phase == LANE_IDLE || lane->completed == 0)
         return FOREVER_NS;
     uint64_t chunks = lane->image->chunk_count - lane->completed;
-    if (pass->state == SLOT_WRITING)
+    if (lane->phase == LANE_WRITING)
         chunks += lane->image->chunk_count;
     uint64_t ns = 0;
     return __builtin_mul_overflow(chunks, lane->chunk_ns, &ns) ? FOREVER_NS : ns;
@@ -278,7 +298,7 @@ void press_report(const struct press *press, uint32_t slot, uint64_t now_ns,
         .write_ns = pass->write_ns + (writing ? in_state_ns : 0),
         .verify_ns = pass->verify_ns + (pass->state == SLOT_VERIFYING ? in_state_ns : 0),
         .bytes_per_s = moving ? press->config.chunk_bytes * NS_PER_S / lane->chunk_ns : 0,
-        .left_ns = estimate_left_ns(pass, lane),
+        .left_ns = estimate_left_ns(lane),
         .bad_chunk_count = pass->bad_chunk_count,
         .bad_chunks = pass->bad_chunks,
     };
