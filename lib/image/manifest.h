@@ -4,6 +4,7 @@
 
 #include "lib/base/digest.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@
 enum {
     MANIFEST_FORMAT = 1,
     MANIFEST_NAME_BYTES = 128, /* with the final zero */
+    MANIFEST_NAME_LENGTH_MAX = 100,
+    /* 1 TiB in chunks of 1 MiB: more than any drive that is given away, and 16 MiB of digests. */
+    MANIFEST_CHUNKS_MAX = 1048576,
     SHA256_TEXT_BYTES = 65,
     IMAGE_SECTOR_BYTES = 512, /* the logical block of nearly all USB drives */
     IMAGE_CHUNK_BYTES = 1048576,
@@ -31,44 +35,73 @@ enum {
     IMAGE_CHUNK_BYTES_MAX = 16777216,
 };
 
-/* The largest manifest file that is read: 2^20 chunks of 36 bytes and some. */
+/* The largest manifest file that is read: MANIFEST_CHUNKS_MAX digests of 35 bytes with their quotes
+ * and comma, and some space for those who reformat it. */
 #define MANIFEST_FILE_BYTES_MAX (UINT64_C(64) << 20)
 
-/* Room for the reason why a file was not accepted, for people: what, where, and what to do. */
+/* Room for the reason why a file was not accepted, for people: what, where, and what to do. One
+ * line without a full stop and without control characters. */
 enum { IMAGE_REASON_BYTES = 512 };
 
 struct manifest {
     char name[MANIFEST_NAME_BYTES];
     uint64_t size_bytes; /* of the file; not 0 */
     uint32_t chunk_bytes;
-    uint32_t chunk_count;
+    uint32_t chunk_count; /* 1 to MANIFEST_CHUNKS_MAX */
     char sha256[SHA256_TEXT_BYTES];
     struct digest whole;   /* xxh3_128 of the file */
     struct digest *chunks; /* chunk_count; the manifest's, freed by manifest_free */
 };
 
+/* A name is 1 to MANIFEST_NAME_LENGTH_MAX of [A-Za-z0-9._-], not beginning with '.' or '-'. */
+bool manifest_name_valid(const char *name);
+
+/* The same for people: 0, or -EINVAL with a reason. */
+int manifest_check_name(const char *name, char reason[IMAGE_REASON_BYTES]);
+
+/* Makes a valid name of a path: its last part, without a trailing .img, .iso or .raw, every
+ * character that a name cannot hold replaced by '-'. "image" if nothing is left. */
+void manifest_name_from_path(char name[MANIFEST_NAME_BYTES], const char *path);
+
 /* Progress of a long read of a file. Returns 0 to go on, else the read ends with -ECANCELED. */
 typedef int manifest_progress(void *context, uint64_t done_bytes, uint64_t size_bytes);
 
 /* Reads an image file once and computes its manifest; with copy_fd >= 0 also writes every byte
- * there in the same pass. Returns 0, or -errno with a reason. The caller frees the manifest after
- * success. The file must not change meanwhile: -ESTALE if it did. */
-int manifest_compute(struct manifest *manifest, const char *name, int image_fd, int copy_fd,
-                     manifest_progress *progress, void *context,
+ * there in the same pass. progress may be NULL; it is called before the first and after every
+ * chunk, on the caller's thread. Returns 0, or -errno with a reason, among them -ECANCELED and
+ * -ESTALE if the file changed meanwhile. The caller frees the manifest after success. */
+int manifest_compute(struct manifest *manifest, const char *name, const char *image_path,
+                     int copy_fd, manifest_progress *progress, void *context,
                      char reason[IMAGE_REASON_BYTES]);
 
 /* Writes a manifest to a new file under another name, makes it durable and renames it to `path`.
- * 0 or -errno with a reason; on failure nothing is left behind and an old file is untouched. */
+ * 0 or -errno with a reason; on failure nothing is left behind and an old file is untouched. One
+ * caller per path at a time. */
 int manifest_save(const struct manifest *manifest, const char *path,
                   char reason[IMAGE_REASON_BYTES]);
 
-/* Reads and checks a manifest file: every field, their agreement, and "check". 0, -ENOENT when there
- * is no such file, or another -errno (-EBADMSG for a bad content) with a reason. */
+/* Reads and checks a manifest file: every field, their agreement, and "check". 0, -ENOENT when
+ * there is no such file, or another -errno (-EBADMSG for a bad content) with a reason. The caller
+ * frees the manifest after success. */
 int manifest_load(struct manifest *manifest, const char *path, char reason[IMAGE_REASON_BYTES]);
 
+/* The same for a manifest in memory, which need not end with a zero; `path` only names it in
+ * reasons. Bounded in memory whatever the text: about 200 MiB for the largest. */
+int manifest_parse(struct manifest *manifest, const char *text, size_t length_bytes,
+                   const char *path, char reason[IMAGE_REASON_BYTES]);
+
+/* Loads the manifest of an image file of this size. As manifest_load, but a manifest of another
+ * size is -EBADMSG, and reasons speak of the image. */
+int manifest_load_for(struct manifest *manifest, const char *path, const char *image_path,
+                      uint64_t image_bytes, char reason[IMAGE_REASON_BYTES]);
+
+/* Frees what a manifest holds; again, or on a zeroed one, it does nothing. */
 void manifest_free(struct manifest *manifest);
 
 /* The bytes that a drive holds of a file of this size: rounded up to whole sectors. */
 uint64_t manifest_padded_bytes(uint64_t size_bytes);
+
+/* The chunks of a file of this size; 64-bit, for it may be more than is allowed. */
+uint64_t manifest_chunk_count(uint64_t size_bytes, uint32_t chunk_bytes);
 
 #endif

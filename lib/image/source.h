@@ -15,19 +15,23 @@ struct source {
     int fd;
     char path[PATH_MAX];
     char name[MANIFEST_NAME_BYTES];
-    uint64_t file_bytes;  /* as it is; image.size_bytes is padded to sectors */
+    uint64_t file_bytes; /* as it is; image.size_bytes is padded to sectors */
     bool has_manifest;
     char sha256[SHA256_TEXT_BYTES]; /* empty without a manifest */
-    struct image image;   /* its digests and bits are the source's; freed by source_close */
-    struct stat opened;   /* as it was when it was opened */
+    struct digest whole;            /* xxh3_128 of the file; zero without a manifest */
+    struct image image; /* its digests and bits are the source's; freed by source_close */
+    struct stat opened; /* as it was when it was opened */
 };
 
 /* Finds an image by what a user wrote. A text with a '/' or one that names an existing file is that
- * file; otherwise it is the name of an image in the catalogue directory. The manifest is
- * manifest_path if not NULL, else the one beside the file if there is one.
+ * file; otherwise it is the name of an image in the catalogue directory (NULL: the default one).
+ * The manifest is manifest_path if not NULL, else the one beside the file if there is one; an image
+ * of the catalogue must have it. Without a manifest chunks are of IMAGE_CHUNK_BYTES.
  *
  * The file must be regular and not empty, and the manifest must be whole and of this file (size).
- * 0 or -errno with a reason that says what to do. The caller closes the source after success. */
+ * 0, or -errno with a reason that says what to do: -ENOENT nothing of that name, -EISDIR or -EINVAL
+ * not a regular file, -ENODATA empty, -EBADMSG not to be trusted, -EFBIG too large, and those of
+ * the system. The caller closes the source after success. */
 int source_open(struct source *source, const char *text, const char *catalogue_directory,
                 const char *manifest_path, char reason[IMAGE_REASON_BYTES]);
 
