@@ -36,8 +36,10 @@ struct io_request {
 struct io_drive {
     struct medium *medium;
     struct worker *worker; /* the drive's own thread */
-    uint32_t slot;         /* distinct among the drives that an engine holds; below slots_max */
-    uint32_t in_flight;    /* kept by the engine */
+    uint32_t in_flight; /* requests of this drive that are not done; kept by the engine */
+
+    /* The engine's own. */
+    int file_index;
 };
 
 struct io_engine;
@@ -65,8 +67,8 @@ struct io_engine {
 struct io_config {
     uv_loop_t *loop;
     struct iovec pool; /* all the memory that requests will use */
-    uint32_t slots_max;
-    uint32_t window;
+    uint32_t drives_max; /* drives that are busy at once */
+    uint32_t window;     /* requests in flight per drive */
 };
 
 /* Each returns the engine, or NULL with a reason for people in `reason` (256 bytes). */

@@ -20,14 +20,11 @@ static void deliver_all(uv_async_t *async)
         mail->deliver(mail);
         mail = next;
     }
-    if (mailbox->delivered != NULL)
-        mailbox->delivered(mailbox->context);
 }
 
-int mailbox_open(struct mailbox *mailbox, uv_loop_t *loop, void (*delivered)(void *context),
-                 void *context)
+int mailbox_open(struct mailbox *mailbox, uv_loop_t *loop)
 {
-    *mailbox = (struct mailbox){.delivered = delivered, .context = context};
+    *mailbox = (struct mailbox){0};
     check(pthread_mutex_init(&mailbox->lock, NULL) == 0);
     mailbox->async.data = mailbox;
     return uv_async_init(loop, &mailbox->async, deliver_all);

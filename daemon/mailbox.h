@@ -19,14 +19,10 @@ struct mailbox {
     pthread_mutex_t lock;
     struct mail *first;
     struct mail *last;
-    /* Runs after a batch of mails was delivered; may be NULL. */
-    void (*delivered)(void *context);
-    void *context;
 };
 
 /* Starts a mailbox on a loop; it keeps the loop alive until mailbox_close. 0 or -errno. */
-int mailbox_open(struct mailbox *mailbox, uv_loop_t *loop, void (*delivered)(void *context),
-                 void *context);
+int mailbox_open(struct mailbox *mailbox, uv_loop_t *loop);
 
 /* Any thread. The mail stays the poster's memory and must live until it is delivered. */
 void mailbox_post(struct mailbox *mailbox, struct mail *mail);

@@ -13,13 +13,14 @@
  * that gives a regular file the faults of bad drives (io_sim.c). All calls of one medium
  * are made by that drive's own thread, one at a time. */
 
-enum { MEDIUM_NOTE_BYTES = 160 };
+/* Room for one sentence with a path in it, or for the list of what io_sim.h allows. */
+enum { MEDIUM_NOTE_BYTES = 512, MEDIUM_NAME_BYTES = 64 };
 
 /* What is known of an opened drive beyond what the core needs. Texts are valid UTF-8 without
  * control characters, whatever the device says. */
 struct medium_identity {
-    char model[64];  /* vendor and model, "" while not known */
-    char serial[64]; /* "" while not known */
+    char model[MEDIUM_NAME_BYTES];  /* vendor and model, "" while not known */
+    char serial[MEDIUM_NAME_BYTES]; /* "" while not known */
     /* For people: why it was not opened, or what is special (for example "no direct I/O"). */
     char note[MEDIUM_NOTE_BYTES];
     bool direct; /* reads come from the device and not from a cache (O_DIRECT) */
@@ -49,13 +50,36 @@ struct medium {
 
 /* Opens a block device or a regular file: exclusively, for direct I/O where it can, never creating
  * it, never for writing unless for_writing (DESIGN section 5, open order). Fills in facts and
- * identity. On OPEN_OK *medium is the caller's to close; otherwise identity->note says why. */
+ * identity. On OPEN_OK *medium is the caller's to close; otherwise it is NULL, the facts are 0 and
+ * identity->note says why. May block for as long as the drive makes it.
+ *
+ * A shortage of our own (descriptors, memory) and a machine whose mounts cannot be read are
+ * OPEN_UNSUITABLE: a refusal with a note, which blames no drive. */
 enum open_result medium_file_open(const char *path, bool for_writing, struct medium **medium,
                                   struct drive_facts *facts, struct medium_identity *identity);
 
+struct identify_host;
+
+/* How medium_file_open_with differs from medium_file_open, which uses all zero. */
+struct medium_file_options {
+    const struct identify_host *host; /* where to look what is in use (identify.h); NULL: here */
+    bool regular_only;                /* OPEN_UNSUITABLE for a block device */
+    bool buffered;                    /* a regular file without direct I/O: any length and offset */
+};
+
+enum open_result medium_file_open_with(const char *path, bool for_writing,
+                                       const struct medium_file_options *options,
+                                       struct medium **medium, struct drive_facts *facts,
+                                       struct medium_identity *identity);
+
 /* The same for a regular file with a description of a simulated drive beside it, in
- * PATH.sim (io_sim.h). OPEN_UNSUITABLE for a block device. */
+ * PATH.sim (io_sim.h). OPEN_UNSUITABLE for a block device, and for a description that is missing
+ * or wrong. */
 enum open_result medium_sim_open(const char *path, bool for_writing, struct medium **medium,
                                  struct drive_facts *facts, struct medium_identity *identity);
+
+/* Sets identity->note, made fit to be shown (identify_text). */
+__attribute__((format(printf, 2, 3))) void medium_note(struct medium_identity *identity,
+                                                       const char *format, ...);
 
 #endif
