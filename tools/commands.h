@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef TOOLS_COMMANDS_H
+#define TOOLS_COMMANDS_H
+
+/* The verbs of the command line, one file each (cmd_<verb>.c). argv[0] is the verb itself and the
+ * return value is the exit code (enum exit_code of lib/core/verdict.h). Main thread only. */
+
+int cmd_image(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_write(int argc, char **argv);
+
+#endif

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "lib/base/units.h"
+#include "lib/core/verdict.h"
+#include "tools/commands.h"
+
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: drivepress VERB [OPTION]... [ARGUMENT]...\n"
+    "\n"
+    "Write one image onto many drives at once, and verify every byte of every copy.\n"
+    "\n"
+    "  write IMAGE TARGET...    write IMAGE onto drives or files and verify them\n"
+    "  verify IMAGE TARGET...   compare drives or files with IMAGE; writes nothing\n"
+    "  image add|list|show      keep images by name, each with a manifest for a strong check\n"
+    "\n"
+    "  drivepress help VERB     what a verb does and its options\n"
+    "  drivepress --version     the version of this program\n"
+    "\n"
+    "Example: drivepress write films-2026.img /dev/sdb /dev/sdc\n";
+
+static const struct {
+    const char *verb;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"write", cmd_write},
+    {"verify", cmd_verify},
+    {"image", cmd_image},
+};
+
+/* Descriptors 0 to 2 must exist, or files that we open would be taken for them. */
+static int fill_standard_files(void)
+{
+    int fd = 0;
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 ? close(fd) : -1;
+}
+
+static int run_verb(int argc, char **argv)
+{
+    for (size_t i = 0; i < array_count(commands); i++) {
+        if (strcmp(argv[0], commands[i].verb) == 0)
+            return commands[i].run(argc, argv);
+    }
+    (void)fprintf(stderr, "drivepress: there is no such verb; try: drivepress --help\n");
+    return EXIT_USAGE;
+}
+
+static int print_help(int argc, char **argv)
+{
+    static char option[] = "--help";
+    if (argc < 2) {
+        (void)fputs(help, stdout);
+        return EXIT_ALL_PASSED;
+    }
+    char *arguments[] = {argv[1], option, NULL};
+    return run_verb(2, arguments);
+}
+
+int main(int argc, char **argv)
+{
+    if (fill_standard_files() != 0)
+        return EXIT_NO_DAEMON;
+    (void)setlocale(LC_CTYPE, "");
+    if (argc < 2) {
+        (void)fputs(help, stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return print_help(1, NULL);
+    if (strcmp(argv[1], "help") == 0)
+        return print_help(argc - 1, argv + 1);
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)puts("drivepress " DRIVEPRESS_VERSION);
+        return EXIT_ALL_PASSED;
+    }
+    return run_verb(argc - 1, argv + 1);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#ifndef TOOLS_TEXT_H
+#define TOOLS_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Text of others (paths, what drives say of themselves) on a terminal: nothing in it may move the
+ * cursor, and it takes the room that it is given. Pure but for the stream; any thread. */
+
+/* Valid UTF-8 without control characters. */
+bool text_is_clean(const char *text);
+
+/* The columns that the text takes on a terminal; without utf8 every character is one. */
+unsigned text_columns(const char *text, bool utf8);
+
+enum text_cut {
+    TEXT_CUT_END,
+    TEXT_CUT_MIDDLE, /* for paths, whose ends tell them apart */
+};
+
+/* Prints the text in at most `columns`, cut with dots if it is longer. What a terminal could obey
+ * and, without utf8, all that is not ASCII is a question mark. Returns the columns used. */
+unsigned text_put(FILE *out, const char *text, unsigned columns, enum text_cut cut, bool utf8);
+
+/* The same, filled up with spaces. */
+void text_put_padded(FILE *out, const char *text, unsigned columns, enum text_cut cut, bool utf8);
+
+/* The locale's characters are UTF-8. After setlocale(). */
+bool text_locale_is_utf8(void);
+
+#endif
