@@ -57,7 +57,7 @@ static struct drive *drive_of_mail(struct mail *mail)
     return container_of(mail, struct drive, task.done);
 }
 
-/* --- Closing: when nothing is in flight ----------------------------------------------------------- */
+/* --- Closing: when nothing is in flight ------------------------------------------------------- */
 
 static void run_close(struct task *task)
 {
@@ -107,14 +107,13 @@ void drive_close(struct drive *drive)
     close_when_quiet(drive);
 }
 
-/* --- Opening -------------------------------------------------------------------------------------- */
+/* --- Opening ---------------------------------------------------------------------------------- */
 
 static void run_open(struct task *task)
 {
     struct drive *drive = container_of(task, struct drive, task);
-    drive->open_result =
-        (drive->simulated ? medium_sim_open : medium_file_open)(
-            drive->path, drive->for_writing, &drive->io.medium, &drive->facts, &drive->identity);
+    drive->open_result = (drive->simulated ? medium_sim_open : medium_file_open)(
+        drive->path, drive->for_writing, &drive->io.medium, &drive->facts, &drive->identity);
 }
 
 static void on_opened(struct mail *mail)
@@ -142,11 +141,13 @@ void drive_open(struct drive *drive, bool for_writing)
     submit_task(drive, run_open, on_opened);
 }
 
-/* --- What an error means -------------------------------------------------------------------------- */
+/* --- What an error means ---------------------------------------------------------------------- */
 
 /* The parts of an error that need no look at the drive. Returns false when one is needed. */
-static bool classify(int error, enum io_result *result)
+static bool classify(const struct drive *drive, int error, enum io_result *result)
 {
+    if (drive->io.medium->on_file_system && (error == -ENOSPC || error == -EDQUOT))
+        error = -ECANCELED;
     switch (error) {
     case 0:
         *result = IO_OK;
@@ -167,20 +168,27 @@ static bool classify(int error, enum io_result *result)
     }
 }
 
+/* A pass that ends through no fault of the drive says why. */
+static void note_own_failure(struct drive *drive, enum io_result result, int error)
+{
+    if (result == IO_CANCELLED && error != -ECANCELED)
+        medium_note(&drive->identity, "this machine failed it: %s", strerror(-error));
+}
+
 /* EIO, ENOSPC and a short transfer can all mean that the drive was pulled: ask it. */
 static enum io_result ask_drive(struct drive *drive)
 {
     return drive->io.medium->ops->present(drive->io.medium) ? IO_ERROR : IO_GONE;
 }
 
-/* --- Flushing ------------------------------------------------------------------------------------- */
+/* --- Flushing --------------------------------------------------------------------------------- */
 
 static void run_flush(struct task *task)
 {
     struct drive *drive = container_of(task, struct drive, task);
-    int error = drive->io.medium->ops->flush(drive->io.medium);
 
-    if (!classify(error, &drive->flush_result))
+    drive->flush_error = drive->io.medium->ops->flush(drive->io.medium);
+    if (!classify(drive, drive->flush_error, &drive->flush_result))
         drive->flush_result = ask_drive(drive);
 }
 
@@ -190,6 +198,7 @@ static void on_flushed(struct mail *mail)
     struct event event = {.type = EVENT_FLUSHED, .flushed = drive->flush_result};
 
     drive->task_queued = false;
+    note_own_failure(drive, drive->flush_result, drive->flush_error);
     send_event(drive, &event);
     close_when_quiet(drive);
 }
@@ -199,13 +208,13 @@ void drive_flush(struct drive *drive)
     submit_task(drive, run_flush, on_flushed);
 }
 
-/* --- Reading and writing -------------------------------------------------------------------------- */
+/* --- Reading and writing ---------------------------------------------------------------------- */
 
 static void finish_transfer(struct drive_transfer *transfer)
 {
     struct drive *drive = transfer->drive;
-    struct event event = {
-        .type = transfer->request.kind == IO_KIND_WRITE ? EVENT_WRITTEN : EVENT_READ};
+    struct event event = {.type =
+                              transfer->request.kind == IO_KIND_WRITE ? EVENT_WRITTEN : EVENT_READ};
 
     event.transfer.result = transfer->result;
     event.transfer.buffer = transfer->buffer;
@@ -238,13 +247,14 @@ static void on_transferred(struct io_request *request)
     struct drive_transfer *transfer = container_of(request, struct drive_transfer, request);
 
     transfer->task.done.deliver = on_task_done;
-    if (!classify(request->error, &transfer->result)) {
+    if (!classify(transfer->drive, request->error, &transfer->result)) {
         transfer->task.run = run_ask;
         worker_submit(transfer->drive->io.worker, &transfer->task);
     } else if (transfer->result == IO_OK && request->kind == IO_KIND_READ) {
         transfer->task.run = run_hash;
         worker_submit(transfer->drive->host->hashers, &transfer->task);
     } else {
+        note_own_failure(transfer->drive, transfer->result, request->error);
         finish_transfer(transfer);
     }
 }

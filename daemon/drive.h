@@ -13,9 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One attachment of a drive: its thread, its medium, and the requests in flight. Turns what the core
- * asks for into calls, and their ends into events; decides nothing. Whatever can block runs on the
- * drive's own thread or in the engine, so that a dying drive holds up nobody else. Loop thread. */
+/* One attachment of a drive: its thread, its medium, and the requests in flight. Turns what the
+ * core asks for into calls, and their ends into events; decides nothing. Whatever can block runs on
+ * the drive's own thread or in the engine, so that a dying drive holds up nobody else. Loop thread.
+ */
 
 struct drive;
 
@@ -59,8 +60,9 @@ struct drive {
     bool for_writing;
     enum open_result open_result;
     struct drive_facts facts;
-    struct medium_identity identity; /* filled in when EVENT_OPENED is sent */
+    struct medium_identity identity; /* filled in by opening; its note also by what fails later */
     enum io_result flush_result;
+    int flush_error; /* -errno behind it */
 
     struct drive_transfer transfers[WINDOW_MAX];
     bool closing;
@@ -80,7 +82,8 @@ void drive_flush(struct drive *drive);
 void drive_transfer(struct drive *drive, enum io_kind kind, uint32_t buffer, uint32_t chunk,
                     void *data, uint32_t length_bytes, uint64_t offset_bytes);
 
-/* Cancels what can be cancelled; when nothing is in flight any more the drive is closed and freed. */
+/* Cancels what can be cancelled; when nothing is in flight any more the drive is closed and freed.
+ */
 void drive_close(struct drive *drive);
 
 #endif

@@ -27,8 +27,7 @@ const struct identify_host identify_this_host = {
  * always miss one. */
 static const char *const places_for_media[] = {"/media", "/mnt", "/run/media", "/tmp"};
 
-/* --- sysfs
- * ---------------------------------------------------------------------------------------- */
+/* --- sysfs ------------------------------------------------------------------------------------ */
 
 /* Reads the first line of an attribute of the device `name`, without its newline. 0 or -errno. */
 static int read_attribute(const struct identify_host *host, const char *name, const char *attribute,
@@ -146,8 +145,7 @@ bool identify_present(const struct identify_host *host, const struct block_devic
     return identify_device(host, device->number, &now) == 0 && now.diskseq == device->diskseq;
 }
 
-/* --- The devices that are stacked on the same disks
- * ----------------------------------------------- */
+/* --- The devices that are stacked on the same disks ------------------------------------------- */
 
 struct device_set {
     struct {
@@ -304,8 +302,7 @@ static void add_btrfs_peers(const struct identify_host *host, struct device_set 
     (void)closedir(filesystems);
 }
 
-/* --- Mounts and swaps
- * ----------------------------------------------------------------------------- */
+/* --- Mounts and swaps ------------------------------------------------------------------------- */
 
 /* Reads a whole table, bounded. The text is the caller's to free. 0 or -errno. */
 static int read_table(const char *path, char **text)

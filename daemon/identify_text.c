@@ -12,8 +12,7 @@
 /* What a drive says of itself. It is a stranger's text: it may lie and it may try to break a
  * terminal or a parser. */
 
-/* --- Text fit to be shown
- * ------------------------------------------------------------------------- */
+/* --- Text fit to be shown --------------------------------------------------------------------- */
 
 /* The length of the well-formed UTF-8 character at `text` (Unicode 15, table 3-7) and its code
  * point, or 0. */
@@ -82,8 +81,7 @@ void identify_text(char *text, size_t bytes, const char *raw)
     text[used] = '\0';
 }
 
-/* --- Names
- * ---------------------------------------------------------------------------------------- */
+/* --- Names ------------------------------------------------------------------------------------ */
 
 enum { RAW_NAME_BYTES = 256 };
 

@@ -36,10 +36,10 @@ struct io_request {
 struct io_drive {
     struct medium *medium;
     struct worker *worker; /* the drive's own thread */
-    uint32_t in_flight; /* requests of this drive that are not done; kept by the engine */
+    uint32_t in_flight;    /* requests of this drive that are not done; kept by the engine */
 
     /* The engine's own. */
-    int file_index;
+    int engine_state;
 };
 
 struct io_engine;
@@ -66,7 +66,7 @@ struct io_engine {
 
 struct io_config {
     uv_loop_t *loop;
-    struct iovec pool; /* all the memory that requests will use */
+    struct iovec pool;   /* all the memory that requests will use */
     uint32_t drives_max; /* drives that are busy at once */
     uint32_t window;     /* requests in flight per drive */
 };

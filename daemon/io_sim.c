@@ -40,8 +40,7 @@ static struct sim_medium *sim_of(struct medium *medium)
     return container_of(medium, struct sim_medium, medium);
 }
 
-/* --- Time
- * ----------------------------------------------------------------------------------------- */
+/* --- Time ------------------------------------------------------------------------------------- */
 
 static uint64_t now_ns(void)
 {
@@ -89,8 +88,7 @@ uint64_t sim_pace_request(struct sim_pace *pace, const struct sim_config *config
     return pace->free_at_ns;
 }
 
-/* --- Transfers
- * ------------------------------------------------------------------------------------ */
+/* --- Transfers -------------------------------------------------------------------------------- */
 
 static bool touches(const struct sim_ranges *ranges, uint64_t begin_bytes, uint64_t end_bytes)
 {
@@ -267,8 +265,7 @@ static const struct medium_ops sim_ops = {
     .close = sim_close,
 };
 
-/* --- Opening
- * -------------------------------------------------------------------------------------- */
+/* --- Opening ---------------------------------------------------------------------------------- */
 
 /* What the description says of opening, before the file is opened. */
 static enum open_result rehearse(const struct sim_config *config, bool for_writing,
@@ -356,6 +353,7 @@ enum open_result medium_sim_open(const char *path, bool for_writing, struct medi
     sim->pace.until_pause_bytes = sim->config.pause_every_bytes;
     sim->medium.ops = &sim_ops;
     sim->medium.fd = -1;
+    sim->medium.on_file_system = true;
     *medium = &sim->medium;
     return OPEN_OK;
 }

@@ -17,8 +17,7 @@
  * Failure modes: a call that hangs holds its own drive's thread only. Its request is never done, so
  * the caller must keep the request, the drive and the buffer for good. */
 
-/* In io_drive.file_index, which is the engine's own: this engine has no table of files. It is
- * written on the loop's thread and read on the drive's. */
+/* In io_drive.engine_state. It is written on the loop's thread and read on the drive's. */
 enum { DRIVE_RUNNING = 0, DRIVE_CANCELLED = 1 };
 
 static void run_request(struct task *task)
@@ -26,7 +25,7 @@ static void run_request(struct task *task)
     struct io_request *request = container_of(task, struct io_request, task);
     struct medium *medium = request->drive->medium;
 
-    if (__atomic_load_n(&request->drive->file_index, __ATOMIC_RELAXED) == DRIVE_CANCELLED)
+    if (__atomic_load_n(&request->drive->engine_state, __ATOMIC_RELAXED) == DRIVE_CANCELLED)
         request->error = -ECANCELED;
     else if (request->kind == IO_KIND_WRITE)
         request->error =
@@ -51,7 +50,7 @@ static int threads_add(struct io_engine *engine, struct io_drive *drive)
 {
     (void)engine;
     drive->in_flight = 0;
-    __atomic_store_n(&drive->file_index, DRIVE_RUNNING, __ATOMIC_RELAXED);
+    __atomic_store_n(&drive->engine_state, DRIVE_RUNNING, __ATOMIC_RELAXED);
     return 0;
 }
 
@@ -80,7 +79,7 @@ static void threads_kick(struct io_engine *engine)
 static void threads_cancel(struct io_engine *engine, struct io_drive *drive)
 {
     (void)engine;
-    __atomic_store_n(&drive->file_index, DRIVE_CANCELLED, __ATOMIC_RELAXED);
+    __atomic_store_n(&drive->engine_state, DRIVE_CANCELLED, __ATOMIC_RELAXED);
 }
 
 static void threads_close(struct io_engine *engine)

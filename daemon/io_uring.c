@@ -25,8 +25,8 @@
  * 4 x CPUs), so some hung drives would starve all others; the limit is therefore raised to what all
  * drives can have in flight. */
 
-/* The kernel takes at most 1 GiB per registered buffer (io_uring/rsrc.c). Half of that is a multiple
- * of every chunk size, so that no chunk crosses from one region to the next. */
+/* The kernel takes at most 1 GiB per registered buffer (io_uring/rsrc.c). Half of that is a
+ * multiple of every chunk size, so that no chunk crosses from one region to the next. */
 #define REGION_BYTES (512 * MIB)
 
 struct uring_engine {
@@ -39,6 +39,9 @@ struct uring_engine {
     uint32_t file_count; /* of the registered file table; 0: not registered */
     bool *file_used;
 };
+
+/* io_drive.engine_state is the drive's place in the registered file table, or this. */
+enum { NOT_REGISTERED = -1 };
 
 static struct uring_engine *uring_of(struct io_engine *engine)
 {
@@ -60,8 +63,8 @@ static struct io_uring_sqe *get_sqe(struct uring_engine *uring)
 static void prepare(struct uring_engine *uring, struct io_request *request)
 {
     struct io_uring_sqe *sqe = get_sqe(uring);
-    bool fixed_file = request->drive->file_index >= 0;
-    int fd = fixed_file ? request->drive->file_index : request->drive->medium->fd;
+    bool fixed_file = request->drive->engine_state >= 0;
+    int fd = fixed_file ? request->drive->engine_state : request->drive->medium->fd;
     char *data = (char *)request->data + request->transferred_bytes;
     uint32_t left_bytes = request->length_bytes - request->transferred_bytes;
     uint64_t offset_bytes = request->offset_bytes + request->transferred_bytes;
@@ -133,13 +136,13 @@ static int uring_add(struct io_engine *engine, struct io_drive *drive)
     struct uring_engine *uring = uring_of(engine);
 
     drive->in_flight = 0;
-    drive->file_index = -1;
+    drive->engine_state = NOT_REGISTERED;
     for (uint32_t i = 0; i < uring->file_count; i++) {
         if (uring->file_used[i])
             continue;
         if (io_uring_register_files_update(&uring->ring, i, &drive->medium->fd, 1) == 1) {
             uring->file_used[i] = true;
-            drive->file_index = (int)i;
+            drive->engine_state = (int)i;
         }
         break;
     }
@@ -152,11 +155,11 @@ static void uring_remove(struct io_engine *engine, struct io_drive *drive)
     int none = -1;
 
     check(drive->in_flight == 0);
-    if (drive->file_index < 0)
+    if (drive->engine_state < 0)
         return;
-    (void)io_uring_register_files_update(&uring->ring, (unsigned)drive->file_index, &none, 1);
-    uring->file_used[drive->file_index] = false;
-    drive->file_index = -1;
+    (void)io_uring_register_files_update(&uring->ring, (unsigned)drive->engine_state, &none, 1);
+    uring->file_used[drive->engine_state] = false;
+    drive->engine_state = NOT_REGISTERED;
 }
 
 static void uring_submit(struct io_engine *engine, struct io_request *request)
@@ -182,8 +185,8 @@ static void uring_cancel(struct io_engine *engine, struct io_drive *drive)
     if (drive->in_flight == 0)
         return;
     struct io_uring_sqe *sqe = get_sqe(uring);
-    bool fixed_file = drive->file_index >= 0;
-    io_uring_prep_cancel_fd(sqe, fixed_file ? drive->file_index : drive->medium->fd,
+    bool fixed_file = drive->engine_state >= 0;
+    io_uring_prep_cancel_fd(sqe, fixed_file ? drive->engine_state : drive->medium->fd,
                             IORING_ASYNC_CANCEL_ALL |
                                 (fixed_file ? IORING_ASYNC_CANCEL_FD_FIXED : 0));
     io_uring_sqe_set_data(sqe, NULL);
@@ -240,7 +243,8 @@ static void register_memory(struct uring_engine *uring, const struct io_config *
 static int open_ring(struct uring_engine *uring, const struct io_config *config)
 {
     unsigned entries = config->drives_max * (config->window + 1);
-    /* Only the loop's thread submits, and it enters the kernel soon anyway: no interrupts for it. */
+    /* Only the loop's thread submits, and it enters the kernel soon anyway: no interrupts for it.
+     */
     struct io_uring_params params = {.flags =
                                          IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER};
     int error = io_uring_queue_init_params(entries, &uring->ring, &params);
@@ -255,8 +259,8 @@ static int open_ring(struct uring_engine *uring, const struct io_config *config)
     error = io_uring_register_iowq_max_workers(&uring->ring, workers);
     if (error == 0) {
         uring->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        error = uring->event_fd < 0 ? -errno
-                                    : io_uring_register_eventfd(&uring->ring, uring->event_fd);
+        error =
+            uring->event_fd < 0 ? -errno : io_uring_register_eventfd(&uring->ring, uring->event_fd);
     }
     if (error == 0)
         return 0;

@@ -27,8 +27,7 @@ static void run_load(struct task *task)
 
     load->error = source_read_chunk(source, load->chunk, load->data);
     if (load->error == 0)
-        load->digest =
-            hash_bytes(load->data, image_chunk_length(&source->image, load->chunk));
+        load->digest = hash_bytes(load->data, image_chunk_length(&source->image, load->chunk));
 }
 
 static void on_loaded(struct mail *mail)

@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-/* Reads chunks of the master into buffers and hashes them, on threads of its own: a master on a slow
- * or dead network share blocks these and nothing else. Loop thread. */
+/* Reads chunks of the master into buffers and hashes them, on threads of its own: a master on a
+ * slow or dead network share blocks these and nothing else. Loop thread. */
 
 struct master;
 
@@ -30,8 +30,8 @@ struct master {
     struct worker *readers;
     void *context;
     void (*event)(void *context, const struct event *event); /* as in struct drive_host */
-    uint64_t read_bytes; /* read from the master so far */
-    int last_error;      /* of the last load that failed, as -errno; 0 if none did */
+    uint64_t read_bytes;                                     /* read from the master so far */
+    int last_error; /* of the last load that failed, as -errno; 0 if none did */
     struct master_load loads[LOADS_MAX];
 };
 

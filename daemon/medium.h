@@ -46,6 +46,8 @@ struct medium {
     /* Descriptor for an engine that submits to the kernel itself; -1 if there is none and the ops
      * must be used. The medium's. */
     int fd;
+    /* It is a file among others: when it has no room, the file system is full and no drive bad. */
+    bool on_file_system;
 };
 
 /* Opens a block device or a regular file: exclusively, for direct I/O where it can, never creating

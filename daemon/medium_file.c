@@ -53,8 +53,7 @@ static struct file_medium *file_of(struct medium *medium)
     return container_of(medium, struct file_medium, medium);
 }
 
-/* --- Transfers
- * ------------------------------------------------------------------------------------ */
+/* --- Transfers -------------------------------------------------------------------------------- */
 
 static bool file_present(struct medium *medium)
 {
@@ -143,8 +142,7 @@ static const struct medium_ops file_ops = {
     .close = file_close,
 };
 
-/* --- Opening
- * -------------------------------------------------------------------------------------- */
+/* --- Opening ---------------------------------------------------------------------------------- */
 
 /* One attempt to open a path. */
 struct opening {
@@ -487,6 +485,7 @@ enum open_result medium_file_open_with(const char *path, bool for_writing,
     *facts = opening.facts;
     file->medium.ops = &file_ops;
     file->medium.fd = opening.fd;
+    file->medium.on_file_system = !block;
     file->host = opening.host;
     file->block = block;
     file->device = opening.device;

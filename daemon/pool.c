@@ -15,8 +15,8 @@ int pool_open(struct pool *pool, uint32_t buffer_count, uint32_t buffer_bytes)
 {
     size_t bytes = (size_t)buffer_count * buffer_bytes;
     size_t mapped_bytes = bytes + HUGE_PAGE_BYTES;
-    char *mapped = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                        -1, 0);
+    char *mapped =
+        mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED)
         return -errno;
 

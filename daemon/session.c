@@ -22,8 +22,8 @@
  * verdict, finished, the client closes, every drive is closed, the end.
  *
  * Failure modes: a broken line or request is answered with an error; a client that goes away stops
- * the drives; one that reads too slowly misses progress, never a transition. A drive that the kernel
- * does not let go of is left to the end of the process. */
+ * the drives; one that reads too slowly misses progress, never a transition. A drive that the
+ * kernel does not let go of is left to the end of the process. */
 
 /* Progress for the screen: as often as an eye can follow. */
 enum { STATUS_MS = 200 };
@@ -54,7 +54,7 @@ struct session {
     struct snapshot *snapshot;
 };
 
-/* --- To the client -------------------------------------------------------------------------------- */
+/* --- To the client ---------------------------------------------------------------------------- */
 
 struct outgoing {
     uv_write_t write;
@@ -116,7 +116,7 @@ static void on_status_timer(uv_timer_t *timer)
         send_snapshot(session, WIRE_METHOD_STATUS);
 }
 
-/* --- The run -------------------------------------------------------------------------------------- */
+/* --- The run ---------------------------------------------------------------------------------- */
 
 /* After a step of the press, not inside it, when the report is complete. */
 static void finish_if_done(struct session *session)
@@ -179,8 +179,8 @@ static void send_run_result(struct session *session, uint64_t id)
     result->image.manifest = source->has_manifest;
     (void)snprintf(result->engine, sizeof(result->engine), "%s",
                    shell_engine_name(&session->shell));
-    (void)snprintf(result->engine_note, sizeof(result->engine_note), "%.*s",
-                   (int)sizeof(result->engine_note) - 1, session->shell.engine_note);
+    (void)snprintf(result->engine_note, sizeof(result->engine_note), "%s",
+                   session->shell.engine_note);
     result->pool_bytes = session->shell.pool.memory.iov_len;
     send_line(session, message_result(id, run_result_encode(result)));
     free(result);
@@ -254,7 +254,7 @@ static void stop_run(struct session *session)
         shell_stop(&session->shell);
 }
 
-/* --- From the client ------------------------------------------------------------------------------ */
+/* --- From the client -------------------------------------------------------------------------- */
 
 static void answer(struct session *session, const char *text, size_t length_bytes)
 {
@@ -335,7 +335,7 @@ static void on_received(uv_stream_t *stream, ssize_t count, const uv_buf_t *buff
         leave(session);
 }
 
-/* --- The session ---------------------------------------------------------------------------------- */
+/* --- The session ------------------------------------------------------------------------------ */
 
 /* Everything that came out of a step of the press was told; now whether that was all. */
 static void on_check(uv_check_t *handle)
@@ -368,10 +368,10 @@ int session_run(int fd)
     static uv_check_t checker;
 
     wire_line_init(&session.line, WIRE_LINE_BYTES_MAX);
-    if (uv_loop_init(&session.loop) != 0 ||
-        uv_pipe_init(&session.loop, &session.pipe, 0) != 0 ||
+    if (uv_loop_init(&session.loop) != 0 || uv_pipe_init(&session.loop, &session.pipe, 0) != 0 ||
         uv_pipe_open(&session.pipe, fd) != 0) {
-        (void)fprintf(stderr, "drivepressd: descriptor %d is not a socket that can be served\n", fd);
+        (void)fprintf(stderr, "drivepressd: descriptor %d is not a socket that can be served\n",
+                      fd);
         return 1;
     }
     session.pipe.data = &session;

@@ -17,7 +17,7 @@ static int fail(char reason[SHELL_REASON_BYTES], int error, const char *what)
     return error;
 }
 
-/* --- Events in, actions out ----------------------------------------------------------------------- */
+/* --- Events in, actions out ------------------------------------------------------------------- */
 
 static struct drive *find_drive(struct shell *shell, const struct action *action)
 {
@@ -78,14 +78,24 @@ static void step(struct shell *shell, struct event *event)
     shell->stepping = false;
 }
 
+/* Whether an event may come with news of what the drive is or why it failed. */
+static bool tells_of_drive(const struct event *event)
+{
+    return event->type == EVENT_OPENED || event->type == EVENT_FLUSHED ||
+           ((event->type == EVENT_WRITTEN || event->type == EVENT_READ) &&
+            event->transfer.result != IO_OK);
+}
+
 static void on_event(void *context, const struct event *event)
 {
     struct shell *shell = context;
     struct event stamped = *event;
-    struct drive *latest = event->type == EVENT_OPENED ? shell->slots[event->slot].drives : NULL;
 
-    if (latest != NULL && latest->attachment == event->attachment)
-        shell->slots[event->slot].identity = latest->identity;
+    if (tells_of_drive(event)) {
+        struct shell_slot *slot = &shell->slots[event->slot];
+        if (slot->drives != NULL && slot->drives->attachment == event->attachment)
+            slot->identity = slot->drives->identity;
+    }
     step(shell, &stamped);
 }
 
@@ -120,7 +130,7 @@ static void on_kick(uv_prepare_t *prepare)
         shell->kernel_engine->ops->kick(shell->kernel_engine);
 }
 
-/* --- What a client asks for ----------------------------------------------------------------------- */
+/* --- What a client asks for ------------------------------------------------------------------- */
 
 void shell_arm(struct shell *shell, enum press_mode mode)
 {
@@ -161,8 +171,7 @@ void shell_stop(struct shell *shell)
     for (uint32_t slot = 0; slot < shell->slot_count; slot++) {
         struct slot_report report;
         shell_report(shell, slot, &report);
-        struct event event = {
-            .type = EVENT_STOP, .slot = slot, .attachment = report.attachment};
+        struct event event = {.type = EVENT_STOP, .slot = slot, .attachment = report.attachment};
         step(shell, &event);
     }
 }
@@ -172,7 +181,7 @@ void shell_report(const struct shell *shell, uint32_t slot, struct slot_report *
     press_report(shell->press, slot, uv_hrtime(), report);
 }
 
-/* --- Setting up ----------------------------------------------------------------------------------- */
+/* --- Setting up ------------------------------------------------------------------------------- */
 
 /* The pool in bytes: what was asked for, or the default. */
 static uint64_t choose_pool_bytes(const struct shell_config *config, const struct image *image,
@@ -236,8 +245,8 @@ static int open_engines(struct shell *shell, const struct shell_config *config,
 static int open_workers(struct shell *shell, char reason[SHELL_REASON_BYTES])
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = (unsigned)(processors < 1 ? 1 : min_u64((uint64_t)processors,
-                                                               WORKER_THREADS_MAX));
+    unsigned threads =
+        (unsigned)(processors < 1 ? 1 : min_u64((uint64_t)processors, WORKER_THREADS_MAX));
     int error = mailbox_open(&shell->mailbox, shell->loop);
 
     if (error != 0)

@@ -25,15 +25,15 @@ struct shell_config {
     uint64_t stall_ns;
 };
 
-/* The default pool is a quarter of the memory, but no more than this: beyond it only drives that lag
- * by more than a gigabyte gain, while a first touch of all that memory delays the start. */
+/* The default pool is a quarter of the memory, but no more than this: beyond it only drives that
+ * lag by more than a gigabyte gain, while a first touch of all that memory delays the start. */
 #define SHELL_POOL_BYTES_MAX (UINT64_C(1) << 30)
 
 enum { SHELL_REASON_BYTES = 512 };
 
 /* What the shell keeps about a slot beside the press. */
 struct shell_slot {
-    struct drive *drives; /* the present one, and earlier ones that are not closed yet */
+    struct drive *drives;            /* the present one, and earlier ones that are not closed yet */
     struct medium_identity identity; /* of the drive that is or was last in the slot */
 };
 
@@ -78,8 +78,8 @@ int shell_open(struct shell *shell, const struct shell_config *config, struct so
 /* Drives that are attached from now on are started in this mode. */
 void shell_arm(struct shell *shell, enum press_mode mode);
 
-/* Makes ready for the drive that is in the slot, to be opened by its path. 0, or -errno with a reason
- * when there is no memory or no thread for it. */
+/* Makes ready for the drive that is in the slot, to be opened by its path. 0, or -errno with a
+ * reason when there is no memory or no thread for it. */
 int shell_add_drive(struct shell *shell, uint32_t slot, const char *path, bool simulated,
                     char reason[SHELL_REASON_BYTES]);
 

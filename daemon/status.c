@@ -22,7 +22,7 @@ static const char *master_reason(const struct shell *shell)
 void status_note(char note[WIRE_NOTE_BYTES], const struct shell *shell, uint32_t slot,
                  enum verdict verdict)
 {
-    (void)snprintf(note, WIRE_NOTE_BYTES, "%.*s", WIRE_NOTE_BYTES - 1,
+    (void)snprintf(note, WIRE_NOTE_BYTES, "%s",
                    verdict == VERDICT_MASTER_ERROR ? master_reason(shell)
                                                    : shell->slots[slot].identity.note);
 }
@@ -72,8 +72,7 @@ void status_fill(struct snapshot *snapshot, const struct shell *shell,
                  const struct run_request *request)
 {
     snapshot->armed = true;
-    (void)snprintf(snapshot->armed_image, sizeof(snapshot->armed_image), "%s",
-                   shell->source->name);
+    (void)snprintf(snapshot->armed_image, sizeof(snapshot->armed_image), "%s", shell->source->name);
     snapshot->armed_mode = request->mode;
     snapshot->totals = (struct verdict_totals){0};
     snapshot->master_bytes_read = shell->master.read_bytes;

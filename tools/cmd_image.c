@@ -76,7 +76,7 @@ struct verb {
     int (*run)(const struct arguments *arguments);
 };
 
-/* --- Output ------------------------------------------------------------ */
+/* --- Output ----------------------------------------------------------------------------------- */
 
 static int fail(const struct arguments *arguments, const char *reason, int exit_code)
 {
@@ -141,7 +141,7 @@ static const char *images_directory(const struct arguments *arguments, char path
     return NULL;
 }
 
-/* --- add ------------------------------------------------------------ */
+/* --- add -------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t stop_signal;
 
@@ -269,7 +269,7 @@ static int run_add(const struct arguments *arguments)
     return exit_code;
 }
 
-/* --- list ------------------------------------------------------------ */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static json_t *entry_to_json(const struct catalogue_entry *entry, const char *directory)
 {
@@ -341,7 +341,7 @@ static int run_list(const struct arguments *arguments)
     return exit_code;
 }
 
-/* --- show ------------------------------------------------------------ */
+/* --- show ------------------------------------------------------------------------------------- */
 
 static json_t *source_to_json(const struct source *source)
 {
@@ -399,7 +399,7 @@ static int run_show(const struct arguments *arguments)
     return exit_code;
 }
 
-/* --- The verb ------------------------------------------------------------ */
+/* --- The verb --------------------------------------------------------------------------------- */
 
 static const struct verb verbs[] = {
     {"add", add_help, "FILE", true, run_add},

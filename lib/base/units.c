@@ -19,10 +19,9 @@ void units_format_bytes(char text[UNITS_TEXT_BYTES], uint64_t bytes)
         (void)snprintf(text, UNITS_TEXT_BYTES, "%" PRIu64 " B", bytes);
         return;
     }
-    uint64_t whole = bytes / unit;
-    uint64_t tenths = bytes % unit / (unit / 10);
-    (void)snprintf(text, UNITS_TEXT_BYTES, "%" PRIu64 ".%" PRIu64 " %s", whole, tenths,
-                   names[name]);
+    unsigned whole = (unsigned)(bytes / unit);
+    unsigned tenths = (unsigned)(bytes % unit / (unit / 10));
+    (void)snprintf(text, UNITS_TEXT_BYTES, "%u.%u %s", whole, tenths, names[name]);
 }
 
 void units_format_duration(char text[UNITS_TEXT_BYTES], uint64_t duration_ns)

@@ -57,7 +57,7 @@ static int image_paths(const char *directory, const char *name, char image_path[
     return fits(snprintf(manifest_path, PATH_MAX, "%s" MANIFEST_SUFFIX, image_path), PATH_MAX);
 }
 
-/* --- Adding ------------------------------------------------------------ */
+/* --- Adding ----------------------------------------------------------------------------------- */
 
 /* As mkdir -p. */
 static int make_directories(const char *directory)
@@ -220,7 +220,7 @@ int catalogue_add(const char *directory, const char *name, const char *image_pat
     return error;
 }
 
-/* --- Looking ------------------------------------------------------------ */
+/* --- Looking ---------------------------------------------------------------------------------- */
 
 /* catalogue_find for a name that is valid. */
 static int load_image(const char *directory, const char *name, struct manifest *manifest,

@@ -20,7 +20,7 @@
 static const char *const keys[] = {"format", "name",     "size_bytes", "chunk_bytes",
                                    "sha256", "xxh3_128", "chunks",     "check"};
 
-/* --- Writing ------------------------------------------------------------ */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static int feed_hash(const char *text, size_t length_bytes, void *context)
 {
@@ -130,7 +130,7 @@ int manifest_save(const struct manifest *manifest, const char *path,
     return error;
 }
 
-/* --- Reading ------------------------------------------------------------ */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 struct reader {
     const char *path;

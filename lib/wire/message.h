@@ -22,7 +22,7 @@ enum {
     WIRE_NAME_BYTES = 64, /* of a slot or a rig */
     WIRE_IMAGE_BYTES = 128,
     WIRE_PATH_BYTES = 4096, /* PATH_MAX */
-    WIRE_NOTE_BYTES = 160,
+    WIRE_NOTE_BYTES = 512,
     WIRE_REASON_BYTES = 1024,
 };
 
