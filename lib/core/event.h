@@ -34,8 +34,8 @@ enum open_result {
     OPEN_SYSTEM_DISK, /* the running system uses it; it was not opened */
     OPEN_READ_ONLY,
     OPEN_NO_MEDIUM,
-    OPEN_DENIED,      /* the kernel does not let us */
-    OPEN_UNSUITABLE,  /* not a kind of device that can be a drive */
+    OPEN_DENIED,     /* the kernel does not let us */
+    OPEN_UNSUITABLE, /* not a kind of device that can be a drive */
     OPEN_GONE,
     OPEN_ERROR, /* it is there and answers with an error */
 };
@@ -87,8 +87,9 @@ struct event {
             enum io_result result;
             uint32_t buffer;
             uint32_t chunk; /* the drive's chunk for WRITTEN and READ, the master's for LOADED */
-            struct digest digest; /* of what was loaded or read; valid with IO_OK; not for WRITTEN */
-        } transfer;               /* LOADED, WRITTEN, READ */
+            struct digest
+                digest; /* of what was loaded or read; valid with IO_OK; not for WRITTEN */
+        } transfer;     /* LOADED, WRITTEN, READ */
         enum io_result flushed;
     };
 };

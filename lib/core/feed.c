@@ -15,8 +15,8 @@ static uint32_t index_count_for(uint32_t buffer_count)
 
 size_t feed_memory_bytes(uint32_t buffer_count)
 {
-    size_t bytes = buffer_count * sizeof(struct buffer) +
-                   index_count_for(buffer_count) * sizeof(uint32_t);
+    size_t bytes =
+        buffer_count * sizeof(struct buffer) + index_count_for(buffer_count) * sizeof(uint32_t);
     return (size_t)round_up_u64(bytes, sizeof(uint64_t));
 }
 

@@ -12,9 +12,9 @@
 /* The shared pool of chunk buffers between the master and the lanes.
  *
  * A chunk is loaded once for all lanes that wait for it, and stays for those that come later while
- * there is room. Nobody waits because somebody else is slow: a chunk that only slow lanes still want
- * may be evicted, and is read again for them. As every lane's next chunks are known, what is loaded
- * and evicted follows the four rules of Cao, Felten, Karlin and Li, "A Study of Integrated
+ * there is room. Nobody waits because somebody else is slow: a chunk that only slow lanes still
+ * want may be evicted, and is read again for them. As every lane's next chunks are known, what is
+ * loaded and evicted follows the four rules of Cao, Felten, Karlin and Li, "A Study of Integrated
  * Prefetching and Caching Strategies" (SIGMETRICS 1995): load the missing chunk that is needed
  * soonest; replace the one that is needed last; never replace a chunk that is needed before the one
  * to be loaded; act at the first opportunity. "When" is a lane's distance times its pace, as in
@@ -104,7 +104,8 @@ uint32_t feed_overdue_image(const struct feed *feed, uint64_t now_ns, uint64_t p
 /* Where a new lane on this image begins: at the lane with the most others near it, or at 0. */
 uint32_t feed_start_chunk(const struct feed *feed, struct lanes lanes, uint32_t image);
 
-/* In how many nanoseconds the first lane needs this chunk of the master; FOREVER_NS if none does. */
+/* In how many nanoseconds the first lane needs this chunk of the master; FOREVER_NS if none does.
+ */
 uint64_t feed_needed_in_ns(struct lanes lanes, uint32_t image, uint32_t chunk);
 
 #endif

@@ -22,6 +22,7 @@ struct image {
     struct digest *digests;
     uint8_t *known; /* chunk_count bits, least significant first; as digests */
     uint32_t known_count;
+    bool learnt; /* the press learnt some: nobody vouches for them */
 
     /* Set when the master could not be read or did not match: no drive is started on it again. */
     bool broken;

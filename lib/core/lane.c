@@ -84,9 +84,8 @@ void lane_complete(struct lane *lane, uint32_t buffer, uint32_t chunk, uint64_t 
      * chunks and is not shaken by one pause. */
     uint64_t began_ns = max_u64(lane->requests[i].issued_ns, lane->owed_since_ns);
     uint64_t took_ns = now_ns - began_ns;
-    lane->chunk_ns = max_u64(1, lane->completed == 0 ? took_ns
-                                                     : lane->chunk_ns - lane->chunk_ns / 4 +
-                                                           took_ns / 4);
+    lane->chunk_ns = max_u64(
+        1, lane->completed == 0 ? took_ns : lane->chunk_ns - lane->chunk_ns / 4 + took_ns / 4);
     lane->owed_since_ns = now_ns;
     lane->requests[i] = lane->requests[--lane->in_flight];
     lane->completed++;

@@ -36,7 +36,8 @@ struct lane {
     uint64_t chunk_ns;      /* smoothed time that the drive needs per chunk */
 };
 
-/* Begins a walk. The drive's pace is kept when the lane was walking already: it is the same drive. */
+/* Begins a walk. The drive's pace is kept when the lane was walking already: it is the same drive.
+ */
 void lane_begin(struct lane *lane, enum lane_phase phase, uint32_t image_number,
                 const struct image *image, uint32_t start);
 

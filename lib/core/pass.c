@@ -133,8 +133,7 @@ void pass_opened(struct press *press, uint32_t slot, const struct event *event,
     pass->opened = event->opened.result == OPEN_OK;
     if (pass->opened)
         pass->facts = event->opened.facts;
-    enum verdict verdict =
-        gate_judge(event->opened.result, &pass->facts, pass->mode, pass->image);
+    enum verdict verdict = gate_judge(event->opened.result, &pass->facts, pass->mode, pass->image);
     if (verdict != VERDICT_NONE)
         pass_end(press, slot, verdict, actions);
 }
@@ -256,8 +255,10 @@ void pass_advance(struct press *press, uint32_t slot, struct action_list *action
         uint32_t buffer = next_buffer(press, lane);
         if (buffer == BUFFER_NONE)
             return;
-        if (lane->phase == LANE_WRITING)
+        if (lane->phase == LANE_WRITING) {
             feed_pin(&press->feed, buffer);
+            pass->touched = true;
+        }
         uint32_t chunk = lane_issue(lane, buffer, press->now_ns);
         struct action *action =
             add_for(press, slot, lane->phase == LANE_WRITING ? ACTION_WRITE : ACTION_READ, actions);

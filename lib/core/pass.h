@@ -14,6 +14,7 @@ struct pass {
     enum slot_state state;
     enum verdict verdict;
     uint64_t attachment; /* 0: nothing was ever in the slot */
+    bool touched;        /* it was sent a write */
     bool opened;         /* the shell holds it open and was not told to close it */
 
     enum press_mode mode;

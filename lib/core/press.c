@@ -23,10 +23,10 @@ static struct layout lay_out(const struct press_config *config)
 {
     struct layout at;
     at.passes = (size_t)round_up_u64(sizeof(struct press), sizeof(uint64_t));
-    at.lanes = at.passes + (size_t)round_up_u64(config->slot_count * sizeof(struct pass),
-                                                sizeof(uint64_t));
-    at.feed = at.lanes + (size_t)round_up_u64(config->slot_count * sizeof(struct lane),
-                                              sizeof(uint64_t));
+    at.lanes = at.passes +
+               (size_t)round_up_u64(config->slot_count * sizeof(struct pass), sizeof(uint64_t));
+    at.feed =
+        at.lanes + (size_t)round_up_u64(config->slot_count * sizeof(struct lane), sizeof(uint64_t));
     at.end = at.feed + feed_memory_bytes(config->buffer_count);
     return at;
 }
@@ -67,7 +67,7 @@ static void on_image(struct press *press, const struct event *event)
 
     check(event->image.number < IMAGES_MAX && press->images[event->image.number] == NULL);
     check(image->chunk_bytes == press->config.chunk_bytes);
-    check(image->chunk_count > 0 && image->chunk_count < CHUNKS_MAX);
+    check(image->chunk_count > 0 && image->chunk_count <= CHUNKS_MAX);
     press->images[event->image.number] = image;
 }
 
@@ -141,6 +141,18 @@ static void break_image(struct press *press, uint32_t number, struct action_list
     }
 }
 
+/* What was learnt of the master was wrong, or is now, and nobody can say which: no drive may pass
+ * by it any more. */
+static void distrust_image(struct press *press, uint32_t number, struct action_list *actions)
+{
+    press->images[number]->broken = true;
+    for (uint32_t slot = 0; slot < press->config.slot_count; slot++) {
+        const struct pass *pass = &press->passes[slot];
+        if (pass->image_number == number && slot_state_busy(pass->state))
+            pass_end(press, slot, VERDICT_MASTER_ERROR, actions);
+    }
+}
+
 static void add_load(struct press *press, struct feed_load load, struct action_list *actions)
 {
     const struct image *image = press->images[load.image];
@@ -163,14 +175,18 @@ static void on_loaded(struct press *press, const struct event *event, struct act
     struct digest digest = event->transfer.digest;
     bool good = event->transfer.result == IO_OK;
 
-    if (good && image_digest_known(image, chunk))
+    if (good && image_digest_known(image, chunk)) {
         good = digest_equal(digest, image->digests[chunk]);
-    else if (good)
+    } else if (good) {
         image_learn(image, chunk, digest);
+        image->learnt = true;
+    }
     if (good)
         feed_loaded(&press->feed, event->transfer.buffer);
     else if (feed_load_failed(&press->feed, event->transfer.buffer, press->now_ns))
         add_load(press, (struct feed_load){event->transfer.buffer, number, chunk}, actions);
+    else if (event->transfer.result == IO_OK && image->learnt)
+        distrust_image(press, number, actions);
     else
         break_image(press, number, actions);
 }
@@ -302,8 +318,8 @@ void press_report(const struct press *press, uint32_t slot, uint64_t now_ns,
         .bad_chunk_count = pass->bad_chunk_count,
         .bad_chunks = pass->bad_chunks,
     };
-    report->residue = residue_of(pass->mode, pass->verdict, pass->written_bytes,
-                                 report->image_bytes, pass->facts.capacity_bytes);
+    report->residue =
+        residue_of(pass->touched, pass->verdict, report->image_bytes, pass->facts.capacity_bytes);
 }
 
 bool press_idle(const struct press *press)

@@ -58,7 +58,7 @@ struct slot_report {
     uint64_t bytes_per_s; /* current pace; 0 while not known */
     uint64_t left_ns;     /* estimated to the end of the pass; FOREVER_NS while not known */
     enum residue residue;
-    uint32_t bad_chunk_count; /* chunks that mismatched or could not be read or written */
+    uint32_t bad_chunk_count;   /* chunks that mismatched or could not be read or written */
     const uint32_t *bad_chunks; /* the press's; valid until the next step */
 };
 

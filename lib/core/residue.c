@@ -15,14 +15,10 @@ const char *residue_word(enum residue residue)
     return words[residue];
 }
 
-enum residue residue_of(enum press_mode mode, enum verdict verdict, uint64_t written_bytes,
-                        uint64_t image_bytes, uint64_t capacity_bytes)
+enum residue residue_of(bool touched, enum verdict verdict, uint64_t image_bytes,
+                        uint64_t capacity_bytes)
 {
-    if (mode == MODE_VERIFY && verdict == VERDICT_PASSED)
+    if (verdict == VERDICT_PASSED)
         return capacity_bytes > image_bytes ? RESIDUE_BEYOND_IMAGE : RESIDUE_NONE;
-    if (mode == MODE_VERIFY || written_bytes == 0)
-        return RESIDUE_UNTOUCHED;
-    if (verdict != VERDICT_PASSED)
-        return RESIDUE_POSSIBLE;
-    return capacity_bytes > image_bytes ? RESIDUE_BEYOND_IMAGE : RESIDUE_NONE;
+    return touched ? RESIDUE_POSSIBLE : RESIDUE_UNTOUCHED;
 }

@@ -2,8 +2,10 @@
 #ifndef CORE_RESIDUE_H
 #define CORE_RESIDUE_H
 
-#include "lib/core/event.h"
 #include "lib/core/verdict.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* What a drive may still hold of its former owner after a pass. Never glossed over: whoever hands
  * the drive on must know. Flash may keep replaced blocks out of reach of every command; that is
@@ -19,8 +21,8 @@ enum residue {
 /* The stable word, e.g. "beyond-image". Static. */
 const char *residue_word(enum residue residue);
 
-/* Judges a pass. written_bytes is what the drive accepted. */
-enum residue residue_of(enum press_mode mode, enum verdict verdict, uint64_t written_bytes,
-                        uint64_t image_bytes, uint64_t capacity_bytes);
+/* Judges a pass. `touched`: the drive was sent a write, whether it acknowledged it or not. */
+enum residue residue_of(bool touched, enum verdict verdict, uint64_t image_bytes,
+                        uint64_t capacity_bytes);
 
 #endif

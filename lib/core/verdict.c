@@ -19,8 +19,9 @@ static const struct {
                           VERDICT_CLASS_FAILED},
     [VERDICT_COUNTERFEIT] = {"counterfeit", "it holds less than it claims: bin it",
                              VERDICT_CLASS_FAILED},
-    [VERDICT_STALLED] = {"stalled", "it stopped answering: pull it, try another port once, "
-                                    "else bin it",
+    [VERDICT_STALLED] = {"stalled",
+                         "it stopped answering: pull it, try another port once, "
+                         "else bin it",
                          VERDICT_CLASS_FAILED},
     [VERDICT_TOO_SLOW] = {"too-slow", "it is too slow to be of use: bin it", VERDICT_CLASS_FAILED},
     [VERDICT_UNPLUGGED] = {"unplugged", "it was pulled or lost contact: plug it in again",
@@ -35,8 +36,9 @@ static const struct {
                            VERDICT_CLASS_REFUSED},
     [VERDICT_IN_USE] = {"in-use", "mounted or held by another program: unmount it first",
                         VERDICT_CLASS_REFUSED},
-    [VERDICT_NOT_IN_RIG] = {"not-in-rig", "the system does not let us use it: check its "
-                                          "permissions",
+    [VERDICT_NOT_IN_RIG] = {"not-in-rig",
+                            "the system does not let us use it: check its "
+                            "permissions",
                             VERDICT_CLASS_REFUSED},
     [VERDICT_SYSTEM_DISK] = {"system-disk", "the running system needs this disk",
                              VERDICT_CLASS_REFUSED},
@@ -44,8 +46,9 @@ static const struct {
                            VERDICT_CLASS_REFUSED},
     [VERDICT_POLICY] = {"policy", "not a kind of drive that this image can go on",
                         VERDICT_CLASS_REFUSED},
-    [VERDICT_MASTER_ERROR] = {"master-error", "the master image is at fault, not the drive: "
-                                              "check it and start again",
+    [VERDICT_MASTER_ERROR] = {"master-error",
+                              "the master image is at fault, not the drive: "
+                              "check it and start again",
                               VERDICT_CLASS_ABORTED},
 };
 

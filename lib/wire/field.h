@@ -2,6 +2,7 @@
 #ifndef WIRE_FIELD_H
 #define WIRE_FIELD_H
 
+#include "lib/core/event.h"
 #include "lib/core/residue.h"
 #include "lib/core/slot.h"
 #include "lib/core/verdict.h"
