@@ -61,7 +61,7 @@ static void carry_out(struct shell *shell, const struct action *action)
         shell->changed(shell->context, action->slot, action->state.to, action->state.verdict);
         break;
     case ACTION_TYPE_COUNT:
-        check(!"an action has a type");
+        check_never("an action has a type");
     }
 }
 

@@ -10,6 +10,9 @@
 #define check(condition)                                                                           \
     ((condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__, __func__))
 
+/* For a place that no run reaches: `why` tells what would have to be true. */
+#define check_never(why) check_failed(why, __FILE__, __LINE__, __func__)
+
 /* Prints the failed condition with its place on stderr and aborts. */
 _Noreturn void check_failed(const char *condition, const char *file, int line,
                             const char *function);

@@ -26,7 +26,7 @@ static enum verdict judge_open(enum open_result result)
     case OPEN_ERROR:
         return VERDICT_READ_ERROR;
     }
-    check(!"an open_result that the gate does not know");
+    check_never("an open_result that the gate does not know");
 }
 
 enum verdict gate_judge(enum open_result result, const struct drive_facts *facts,

@@ -76,7 +76,7 @@ static enum slot_state state_of_verdict(enum verdict verdict)
     case VERDICT_CLASS_NONE:
         break;
     }
-    check(!"a pass ends with a verdict");
+    check_never("a pass ends with a verdict");
 }
 
 void pass_end(struct press *press, uint32_t slot, enum verdict verdict, struct action_list *actions)
@@ -151,7 +151,7 @@ static enum verdict judge_result(enum io_result result, enum verdict fault)
     case IO_CANCELLED:
         return VERDICT_INTERRUPTED;
     }
-    check(!"an io_result that the core does not know");
+    check_never("an io_result that the core does not know");
 }
 
 static void note_bad_chunk(struct pass *pass, uint32_t chunk, enum verdict fault)

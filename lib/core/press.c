@@ -259,7 +259,7 @@ static void dispatch(struct press *press, const struct event *event, struct acti
             pass_flushed(press, event->slot, event->flushed, actions);
         break;
     case EVENT_TYPE_COUNT:
-        check(!"an event has a type");
+        check_never("an event has a type");
     }
 }
 

@@ -25,7 +25,7 @@ const char *trace_io_word(enum io_result result)
     case IO_CANCELLED:
         return "cancelled";
     }
-    check(!"an io_result without a word");
+    check_never("an io_result without a word");
 }
 
 const char *trace_open_word(enum open_result result)
@@ -50,7 +50,7 @@ const char *trace_open_word(enum open_result result)
     case OPEN_ERROR:
         return "error";
     }
-    check(!"an open_result without a word");
+    check_never("an open_result without a word");
 }
 
 const char *trace_mode_word(enum press_mode mode)
@@ -61,7 +61,7 @@ const char *trace_mode_word(enum press_mode mode)
     case MODE_VERIFY:
         return "verify";
     }
-    check(!"a mode without a word");
+    check_never("a mode without a word");
 }
 
 void trace_digest(char text[DIGEST_TEXT_BYTES], struct digest digest)
@@ -184,7 +184,7 @@ void trace_event(char line[TRACE_LINE_BYTES], const struct event *event)
     case EVENT_TYPE_COUNT:
         break;
     }
-    check(!"an event has a type");
+    check_never("an event has a type");
 }
 
 /* As wide as the time of an event, so that the arrows stand in one column. */
@@ -242,5 +242,5 @@ void trace_action(char line[TRACE_LINE_BYTES], const struct action *action)
     case ACTION_TYPE_COUNT:
         break;
     }
-    check(!"an action has a type");
+    check_never("an action has a type");
 }

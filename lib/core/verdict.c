@@ -34,7 +34,7 @@ static const struct {
     [VERDICT_TOO_BIG] = {"too-big", "larger than this rig accepts", VERDICT_CLASS_REFUSED},
     [VERDICT_READ_ONLY] = {"read-only", "write-protected: look for its switch",
                            VERDICT_CLASS_REFUSED},
-    [VERDICT_IN_USE] = {"in-use", "mounted or held by another program: unmount it first",
+    [VERDICT_IN_USE] = {"in-use", "busy: unmount it, or wait a little and plug it in again",
                         VERDICT_CLASS_REFUSED},
     [VERDICT_NOT_IN_RIG] = {"not-in-rig",
                             "the system does not let us use it: check its "
