@@ -91,6 +91,15 @@ void lane_complete(struct lane *lane, uint32_t buffer, uint32_t chunk, uint64_t 
     lane->completed++;
 }
 
+uint64_t lane_pace_ns(const struct lane *lane, uint64_t now_ns)
+{
+    if (lane->phase == LANE_IDLE || lane->completed == 0)
+        return FOREVER_NS;
+    if (lane->in_flight == 0)
+        return lane->chunk_ns;
+    return max_u64(lane->chunk_ns, now_ns - lane->owed_since_ns);
+}
+
 bool lane_stalled(const struct lane *lane, uint64_t now_ns, uint64_t stall_ns)
 {
     return lane->in_flight > 0 && now_ns - lane->owed_since_ns >= stall_ns;

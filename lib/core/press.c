@@ -280,15 +280,15 @@ void press_step(struct press *press, const struct event *event, struct action_li
 }
 
 /* The estimated time to the end of the pass, at the lane's present pace for both walks. */
-static uint64_t estimate_left_ns(const struct lane *lane)
+static uint64_t estimate_left_ns(const struct lane *lane, uint64_t pace_ns)
 {
-    if (lane->phase == LANE_IDLE || lane->completed == 0)
+    if (pace_ns == FOREVER_NS)
         return FOREVER_NS;
     uint64_t chunks = lane->image->chunk_count - lane->completed;
     if (lane->phase == LANE_WRITING)
         chunks += lane->image->chunk_count;
     uint64_t ns = 0;
-    return __builtin_mul_overflow(chunks, lane->chunk_ns, &ns) ? FOREVER_NS : ns;
+    return __builtin_mul_overflow(chunks, pace_ns, &ns) ? FOREVER_NS : ns;
 }
 
 void press_report(const struct press *press, uint32_t slot, uint64_t now_ns,
@@ -299,7 +299,7 @@ void press_report(const struct press *press, uint32_t slot, uint64_t now_ns,
     const struct lane *lane = &press->lanes[slot];
     uint64_t in_state_ns = now_ns - pass->since_ns;
     bool writing = pass->state == SLOT_WRITING || pass->state == SLOT_FLUSHING;
-    bool moving = lane->phase != LANE_IDLE && lane->completed > 0;
+    uint64_t pace_ns = lane_pace_ns(lane, now_ns);
 
     *report = (struct slot_report){
         .state = pass->state,
@@ -313,8 +313,8 @@ void press_report(const struct press *press, uint32_t slot, uint64_t now_ns,
         .verified_bytes = pass->verified_bytes,
         .write_ns = pass->write_ns + (writing ? in_state_ns : 0),
         .verify_ns = pass->verify_ns + (pass->state == SLOT_VERIFYING ? in_state_ns : 0),
-        .bytes_per_s = moving ? press->config.chunk_bytes * NS_PER_S / lane->chunk_ns : 0,
-        .left_ns = estimate_left_ns(lane),
+        .bytes_per_s = press->config.chunk_bytes * NS_PER_S / pace_ns,
+        .left_ns = estimate_left_ns(lane, pace_ns),
         .bad_chunk_count = pass->bad_chunk_count,
         .bad_chunks = pass->bad_chunks,
     };

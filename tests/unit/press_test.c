@@ -176,6 +176,20 @@ static void a_report_tells_pace_and_time_left(void **state)
     rig_free(rig);
 }
 
+static void a_silent_drive_is_reported_as_slow(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready(1, 50, MODE_WRITE, true);
+    rig_fault(rig, ACTION_WRITE, 0, 25, RIG_NEVER, 1);
+    (void)rig_attach(rig, 0);
+    rig_pass(rig, 10 * NS_PER_S);
+
+    struct slot_report report = rig_report(rig, 0);
+    assert_in_range(report.bytes_per_s, 1, MIB / 9);
+    assert_true(report.left_ns >= (24 + 50) * 9 * NS_PER_S);
+    rig_free(rig);
+}
+
 /* --- Drives that are refused ------------------------------------------------------------------ */
 
 static void a_drive_that_cannot_be_opened_is_refused(void **state)
@@ -347,6 +361,7 @@ int main(void)
         cmocka_unit_test(a_fast_drive_does_not_wait_for_a_slow_one),
         cmocka_unit_test(a_slow_master_serves_all_drives_alike),
         cmocka_unit_test(a_report_tells_pace_and_time_left),
+        cmocka_unit_test(a_silent_drive_is_reported_as_slow),
         cmocka_unit_test(a_drive_that_cannot_be_opened_is_refused),
         cmocka_unit_test(a_drive_that_is_too_small_is_closed_untouched),
         cmocka_unit_test(a_mismatch_is_listed_and_the_rest_is_still_read),

@@ -88,8 +88,8 @@ static void test_utf8_and_colour_only_add(void **state)
     strcpy(snapshot->slots[0].drive.note, "mounted on /mnt");
     assert_frame(snapshot, 100, 24, &options,
                  "Writing films (4.0 GB) onto 1 drive | 1:05\n"
-                 "\033[33m−\033[0m /dev/sd1 \033[33min-use      \033[0m mounted or held by another "
-                 "program: unmount it first (mounted on /mnt)\n"
+                 "\033[33m−\033[0m /dev/sd1 \033[33min-use      \033[0m busy: unmount it, or wait a "
+                 "little and plug it in again (mounted on /mnt)\n"
                  "0 running, 0 passed, 0 failed, 1 refused | 0 B/s | master read 5.0 GB");
     free(snapshot);
 }

@@ -91,7 +91,7 @@ static void test_every_drive_is_told_plainly(void **state)
               "X /dev/sdb mismatch     it gives back other data than was written: bin it; bad "
               "chunks 10, 11, 12, 13, 14 and 2 more; wrote 4.0 GB in 9.9 s, read back 4.0 GB in "
               "1.0 s\n"
-              "- /dev/sdd in-use       mounted or held by another program: unmount it first "
+              "- /dev/sdd in-use       busy: unmount it, or wait a little and plug it in again "
               "(mounted on /mnt)\n"
               "! /dev/sde master-error the master image is at fault, not the drive: check it and "
               "start again\n"
