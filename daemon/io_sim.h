@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* clang-format off: the table of keys keeps its shape */
 /* A simulated drive: a regular file with the rates and faults of bad drives, for the demo, tests
  * and rehearsals. It is a medium (medium_sim_open) over the file PATH, described by the INI file
  * PATH.sim beside it. A block device is never simulated.
@@ -44,8 +45,9 @@
  *   hang_at_open = yes         opening does not return
  *   hang_at_flush = yes        flushing does not return
  *   hang_ms = N                every hang ends after this time and all goes on, and hang_after
- * hangs only once; default: hangs last for ever yank_after = SIZE          the request that would
- * transfer more than this finds the drive gone (ENODEV), and so does everything after it
+ *                              hangs only once; default: hangs last for ever
+ *   yank_after = SIZE          the request that would transfer more than this finds the drive gone
+ *                              (ENODEV), and so does everything after it
  *
  *   read_only = yes            it is write-protected
  *   busy = yes                 opening it ends as if it were mounted
@@ -54,6 +56,7 @@
  *
  * A hang for ever keeps its thread until the process ends, and does not keep the process from
  * ending. */
+/* clang-format on */
 
 enum {
     SIM_RANGES_MAX = 16,

@@ -157,7 +157,7 @@ static void carry_out(struct rig *rig, const struct action *action)
         judge_state(rig, action);
         break;
     case ACTION_TYPE_COUNT:
-        check(!"an action has a type");
+        check_never("an action has a type");
     }
 }
 
