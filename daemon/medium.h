@@ -48,6 +48,10 @@ struct medium {
     int fd;
     /* It is a file among others: when it has no room, the file system is full and no drive bad. */
     bool on_file_system;
+    /* Direct I/O: every transfer is a whole number of such blocks, in memory too. 0: through the
+     * kernel's cache; each write then is to be made durable by itself (RWF_DSYNC), or a flush would
+     * have all the work to do and look like a stall. */
+    uint32_t direct_block_bytes;
 };
 
 /* Opens a block device or a regular file: exclusively, for direct I/O where it can, never creating
@@ -62,9 +66,17 @@ enum open_result medium_file_open(const char *path, bool for_writing, struct med
 
 struct identify_host;
 
+/* What a path led to when it was chosen: nothing else may be opened by it. */
+struct medium_expected {
+    bool block;       /* a block device, else a regular file */
+    dev_t number;     /* of a block device: st_rdev */
+    uint64_t diskseq; /* and its diskseq; 0 where the kernel has none (before Linux 5.15) */
+};
+
 /* How medium_file_open_with differs from medium_file_open, which uses all zero. */
 struct medium_file_options {
     const struct identify_host *host; /* where to look what is in use (identify.h); NULL: here */
+    const struct medium_expected *expected; /* OPEN_GONE for anything else; NULL: anything goes */
     bool regular_only;                /* OPEN_UNSUITABLE for a block device */
     bool buffered;                    /* a regular file without direct I/O: any length and offset */
 };

@@ -9,14 +9,19 @@
 
 static const char *master_reason(const struct shell *shell)
 {
-    switch (shell->master.last_error) {
-    case 0:
+    switch (shell->source->image.fault) {
+    case IMAGE_SOUND:
+        return "";
+    case IMAGE_DIFFERS:
         return "the master image differs from its manifest, or from what was read of it before";
-    case -ESTALE:
-        return "the master image was changed while drives were made from it";
-    default:
-        return strerror(-shell->master.last_error);
+    case IMAGE_SILENT:
+        return "the master image cannot be read: its disk or network share does not answer";
+    case IMAGE_UNREADABLE:
+        break;
     }
+    if (shell->master.last_error == -ESTALE)
+        return "the master image was changed while drives were made from it";
+    return strerror(-shell->master.last_error);
 }
 
 void status_note(char note[WIRE_NOTE_BYTES], const struct shell *shell, uint32_t slot,

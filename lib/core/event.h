@@ -37,7 +37,8 @@ enum open_result {
     OPEN_DENIED,     /* the kernel does not let us */
     OPEN_UNSUITABLE, /* not a kind of device that can be a drive */
     OPEN_GONE,
-    OPEN_ERROR, /* it is there and answers with an error */
+    OPEN_ERROR,     /* it is there and answers with an error */
+    OPEN_OUR_FAULT, /* this machine or the daemon lacks something: it says nothing of the drive */
 };
 
 /* What opening a drive told about it. */

@@ -213,7 +213,7 @@ bool feed_next_load(struct feed *feed, struct lanes lanes, uint64_t now_ns, stru
     for (uint32_t i = 0; i < lanes.count; i++) {
         const struct lane *lane = &lanes.items[i];
         uint32_t distance = 0;
-        if (lane->phase == LANE_IDLE || lane->image->broken ||
+        if (lane->phase == LANE_IDLE || lane->image->fault != IMAGE_SOUND ||
             !first_missing(feed, lane, &distance))
             continue;
         uint64_t ns = lane_needs_in_ns(lane, distance);

@@ -25,6 +25,8 @@ static enum verdict judge_open(enum open_result result)
         return VERDICT_UNPLUGGED;
     case OPEN_ERROR:
         return VERDICT_READ_ERROR;
+    case OPEN_OUR_FAULT:
+        return VERDICT_INTERRUPTED;
     }
     check_never("an open_result that the gate does not know");
 }

@@ -7,6 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether and why a master failed. */
+enum image_fault {
+    IMAGE_SOUND,
+    IMAGE_UNREADABLE, /* a chunk could not be read, or the file changed */
+    IMAGE_DIFFERS,    /* a chunk is not what the manifest says, or what was read before */
+    IMAGE_SILENT,     /* it owed a chunk for too long */
+};
+
 /* What the core knows of a master image: its shape and the digest of each chunk. Never its bytes.
  *
  * A digest that the manifest gave is known from the start. Without a manifest it is learnt from the
@@ -24,8 +32,7 @@ struct image {
     uint32_t known_count;
     bool learnt; /* the press learnt some: nobody vouches for them */
 
-    /* Set when the master could not be read or did not match: no drive is started on it again. */
-    bool broken;
+    enum image_fault fault; /* when it is not IMAGE_SOUND, no drive is started on it again */
 };
 
 /* The size in bytes of one chunk: chunk_bytes but for a shorter last one. */

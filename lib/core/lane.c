@@ -95,7 +95,7 @@ uint64_t lane_pace_ns(const struct lane *lane, uint64_t now_ns)
 {
     if (lane->phase == LANE_IDLE || lane->completed == 0)
         return FOREVER_NS;
-    if (lane->in_flight == 0)
+    if (lane_finished(lane))
         return lane->chunk_ns;
     return max_u64(lane->chunk_ns, now_ns - lane->owed_since_ns);
 }

@@ -67,8 +67,8 @@ uint32_t lane_issue(struct lane *lane, uint32_t buffer, uint64_t now_ns);
 /* Records the end of a request and learns the drive's pace. The request must be in flight. */
 void lane_complete(struct lane *lane, uint32_t buffer, uint32_t chunk, uint64_t now_ns);
 
-/* What the drive needs per chunk at present, for people: a silent drive becomes slower as it is looked
- * at. FOREVER_NS before its first completion. */
+/* What the drive needs per chunk at present, for people: one that is silent, or waits for
+ * the master, becomes slower as it is looked at. FOREVER_NS before its first completion. */
 uint64_t lane_pace_ns(const struct lane *lane, uint64_t now_ns);
 
 /* Whether the drive has owed an answer for at least stall_ns. */

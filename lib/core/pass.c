@@ -55,7 +55,7 @@ void pass_begin(struct press *press, uint32_t slot, uint64_t attachment,
     pass->image_number = press->armed_image;
     pass->image = press->images[press->armed_image];
     enter(press, slot, SLOT_IDENTIFYING, actions);
-    if (pass->image->broken) {
+    if (pass->image->fault != IMAGE_SOUND) {
         pass_end(press, slot, VERDICT_MASTER_ERROR, actions);
         return;
     }
@@ -113,7 +113,7 @@ static void start(struct press *press, uint32_t slot, struct action_list *action
     struct pass *pass = &press->passes[slot];
     bool write = pass->mode == MODE_WRITE;
 
-    if (pass->image->broken) {
+    if (pass->image->fault != IMAGE_SOUND) {
         pass_end(press, slot, VERDICT_MASTER_ERROR, actions);
         return;
     }

@@ -132,9 +132,10 @@ static void on_transfer(struct press *press, const struct event *event, struct a
 }
 
 /* The master failed: every pass that still needs it ends, and no drive is blamed. */
-static void break_image(struct press *press, uint32_t number, struct action_list *actions)
+static void break_image(struct press *press, uint32_t number, enum image_fault fault,
+                        struct action_list *actions)
 {
-    press->images[number]->broken = true;
+    press->images[number]->fault = fault;
     for (uint32_t slot = 0; slot < press->config.slot_count; slot++) {
         if (press->passes[slot].image_number == number && pass_needs_master(press, slot))
             pass_end(press, slot, VERDICT_MASTER_ERROR, actions);
@@ -145,7 +146,7 @@ static void break_image(struct press *press, uint32_t number, struct action_list
  * by it any more. */
 static void distrust_image(struct press *press, uint32_t number, struct action_list *actions)
 {
-    press->images[number]->broken = true;
+    press->images[number]->fault = IMAGE_DIFFERS;
     for (uint32_t slot = 0; slot < press->config.slot_count; slot++) {
         const struct pass *pass = &press->passes[slot];
         if (pass->image_number == number && slot_state_busy(pass->state))
@@ -188,7 +189,8 @@ static void on_loaded(struct press *press, const struct event *event, struct act
     else if (event->transfer.result == IO_OK && image->learnt)
         distrust_image(press, number, actions);
     else
-        break_image(press, number, actions);
+        break_image(press, number,
+                    event->transfer.result == IO_OK ? IMAGE_DIFFERS : IMAGE_UNREADABLE, actions);
 }
 
 /* Each master that owes a chunk for too long is broken; and once such loads are all that may be in
@@ -202,12 +204,12 @@ static void break_overdue_images(struct press *press, struct action_list *action
         if (b->use != BUFFER_LOADING || press->now_ns - b->started_ns < press->config.master_ns)
             continue;
         overdue++;
-        if (!press->images[b->image]->broken)
-            break_image(press, b->image, actions);
+        if (press->images[b->image]->fault == IMAGE_SOUND)
+            break_image(press, b->image, IMAGE_SILENT, actions);
     }
     for (uint32_t slot = 0; overdue == LOADS_MAX && slot < press->config.slot_count; slot++) {
         if (pass_needs_master(press, slot))
-            break_image(press, press->passes[slot].image_number, actions);
+            break_image(press, press->passes[slot].image_number, IMAGE_SILENT, actions);
     }
 }
 

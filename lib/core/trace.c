@@ -49,6 +49,8 @@ const char *trace_open_word(enum open_result result)
         return "gone";
     case OPEN_ERROR:
         return "error";
+    case OPEN_OUR_FAULT:
+        return "our-fault";
     }
     check_never("an open_result without a word");
 }

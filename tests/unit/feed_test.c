@@ -182,7 +182,7 @@ static void a_broken_image_is_not_loaded(void **state)
     (void)state;
     struct stage *stage = stage_new(32);
     put(stage, 0, LANE_WRITING, 0, 0, MS);
-    stage->images[0].broken = true;
+    stage->images[0].fault = IMAGE_UNREADABLE;
     assert_int_equal(load_all(stage), 0);
     free(stage);
 }

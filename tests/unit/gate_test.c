@@ -52,6 +52,7 @@ static void a_drive_that_did_not_open_is_not_judged_by_its_facts(void **state)
     expect(MODE_WRITE, OPEN_UNSUITABLE, none, VERDICT_POLICY);
     expect(MODE_WRITE, OPEN_GONE, none, VERDICT_UNPLUGGED);
     expect(MODE_WRITE, OPEN_ERROR, none, VERDICT_READ_ERROR);
+    expect(MODE_WRITE, OPEN_OUR_FAULT, none, VERDICT_INTERRUPTED);
 }
 
 static void a_drive_must_hold_the_image(void **state)
