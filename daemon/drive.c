@@ -156,11 +156,21 @@ static bool classify(const struct drive *drive, int error, enum io_result *resul
     case -ENXIO:
         *result = IO_GONE;
         return true;
-    /* Not the drive's doing: cancelled, or our own or the kernel's shortage. */
+    /* Not the drive's doing: cancelled, our own fault, or a shortage or limit of this machine. What
+     * a failing drive answers is in the kernel's block/blk-core.c, blk_errors[]. */
     case -ECANCELED:
+    case -EAGAIN:
+    case -EINTR:
     case -ENOMEM:
+    case -ENOBUFS:
     case -EFAULT:
     case -EBADF:
+    case -EINVAL:
+    case -EBUSY:
+    case -EACCES:
+    case -EFBIG:
+    case -ETXTBSY:
+    case -EOPNOTSUPP:
         *result = IO_CANCELLED;
         return true;
     default:

@@ -29,6 +29,7 @@ struct io_request {
 
     /* The engine's own. */
     uint32_t transferred_bytes;
+    uint32_t attempts; /* that transferred nothing */
     struct task task;
 };
 

@@ -29,6 +29,9 @@
  * multiple of every chunk size, so that no chunk crosses from one region to the next. */
 #define REGION_BYTES (512 * MIB)
 
+/* How often a request is tried that the kernel puts off or that makes no progress. */
+enum { ATTEMPTS_MAX = 16 };
+
 struct uring_engine {
     struct io_engine engine;
     struct io_uring ring;
@@ -60,6 +63,15 @@ static struct io_uring_sqe *get_sqe(struct uring_engine *uring)
     return sqe;
 }
 
+/* A loop device would take a misaligned transfer that a real disk refuses: find it here. */
+static void check_aligned(const struct io_request *request, const char *data, uint32_t length_bytes,
+                          uint64_t offset_bytes)
+{
+    uint32_t unit = request->drive->medium->direct_block_bytes;
+    check(unit == 0 ||
+          ((uintptr_t)data % unit == 0 && length_bytes % unit == 0 && offset_bytes % unit == 0));
+}
+
 static void prepare(struct uring_engine *uring, struct io_request *request)
 {
     struct io_uring_sqe *sqe = get_sqe(uring);
@@ -70,6 +82,7 @@ static void prepare(struct uring_engine *uring, struct io_request *request)
     uint64_t offset_bytes = request->offset_bytes + request->transferred_bytes;
     bool write = request->kind == IO_KIND_WRITE;
 
+    check_aligned(request, data, left_bytes, offset_bytes);
     if (uring->buffers_registered) {
         int region = (int)((uint64_t)(data - (char *)uring->pool.iov_base) / REGION_BYTES);
         if (write)
@@ -83,25 +96,39 @@ static void prepare(struct uring_engine *uring, struct io_request *request)
     }
     if (fixed_file)
         io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+    if (write && request->drive->medium->direct_block_bytes == 0)
+        sqe->rw_flags = RWF_DSYNC;
     io_uring_sqe_set_data(sqe, request);
+}
+
+/* Takes what a completion transferred into account. Returns whether the rest is to be tried. */
+static bool goes_on(struct io_request *request, int result)
+{
+    if (result == -EINTR || result == -EAGAIN)
+        return ++request->attempts < ATTEMPTS_MAX;
+    if (result <= 0)
+        return false;
+    uint32_t unit = request->drive->medium->direct_block_bytes;
+    uint32_t transferred_bytes = request->transferred_bytes + (uint32_t)result;
+    check(transferred_bytes <= request->length_bytes);
+    /* Go on at a whole block; a device that never gets there has its attempts counted. */
+    if (transferred_bytes < request->length_bytes && unit != 0)
+        transferred_bytes -= transferred_bytes % unit;
+    bool progress = transferred_bytes > request->transferred_bytes;
+    request->transferred_bytes = transferred_bytes;
+    return transferred_bytes < request->length_bytes &&
+           (progress || ++request->attempts < ATTEMPTS_MAX);
 }
 
 static void complete(struct uring_engine *uring, struct io_request *request, int result)
 {
-    if (result == -EINTR || result == -EAGAIN) {
+    if (goes_on(request, result)) {
         prepare(uring, request);
         return;
     }
-    if (result > 0) {
-        request->transferred_bytes += (uint32_t)result;
-        check(request->transferred_bytes <= request->length_bytes);
-        if (request->transferred_bytes < request->length_bytes) {
-            prepare(uring, request);
-            return;
-        }
-    }
+    bool all = request->transferred_bytes == request->length_bytes;
     /* Nothing more at this place although the capacity says so: the medium failed or went away. */
-    request->error = result > 0 ? 0 : result == 0 ? -EIO : result;
+    request->error = all ? 0 : result >= 0 ? -EIO : result;
     request->drive->in_flight--;
     request->done(request);
 }
@@ -165,6 +192,7 @@ static void uring_remove(struct io_engine *engine, struct io_drive *drive)
 static void uring_submit(struct io_engine *engine, struct io_request *request)
 {
     request->transferred_bytes = 0;
+    request->attempts = 0;
     request->error = 0;
     request->drive->in_flight++;
     prepare(uring_of(engine), request);

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* drivepressd: the daemon. Happy path: parse the options, serve the session, leave. */
@@ -31,6 +31,18 @@ static int parse_descriptor(const char *text)
     char *end = NULL;
     long value = strtol(text, &end, 10);
     return *text != '\0' && *end == '\0' && value >= 0 && value < 1024 ? (int)value : -1;
+}
+
+/* Every drive needs some descriptors for a moment, and the usual limit of 1024 is meant for
+ * select(): take what may be had. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 int main(int argc, char **argv)
@@ -64,6 +76,8 @@ int main(int argc, char **argv)
     if (optind < argc || session_fd < 0)
         return usage_error("it needs --session-fd and nothing else");
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes ends one target's pass, not all */
+    raise_descriptor_limit();
     int status = session_run(session_fd);
     (void)fflush(NULL);
     /* Threads may still hang in the kernel on dying drives: leave without waiting for them. */

@@ -47,6 +47,7 @@ struct session {
     bool started;  /* and it goes on, or went */
     bool finished; /* and every drive has its verdict, and the client was told */
     bool leaving;  /* the client is gone */
+    bool deaf;     /* the client does not read, so it is not listened to */
     uint32_t verdicts;
     struct run_request request;
     struct source source;
@@ -58,14 +59,23 @@ struct session {
 
 struct outgoing {
     uv_write_t write;
+    struct session *session;
     char *text;
 };
+
+static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer);
+static void on_received(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
 
 static void on_written(uv_write_t *write, int status)
 {
     struct outgoing *outgoing = container_of(write, struct outgoing, write);
+    struct session *session = outgoing->session;
 
     (void)status; /* a client that is gone is seen by its end of file */
+    if (session->deaf && !session->leaving && session->pipe.write_queue_size < QUEUE_BYTES_MAX) {
+        session->deaf = false;
+        (void)uv_read_start((uv_stream_t *)&session->pipe, give_buffer, on_received);
+    }
     free(outgoing->text);
     free(outgoing);
 }
@@ -80,10 +90,16 @@ static void send_line(struct session *session, char *text)
         free(text);
         return;
     }
+    outgoing->session = session;
     outgoing->text = text;
     uv_buf_t buffer = uv_buf_init(text, (unsigned)strlen(text));
     if (uv_write(&outgoing->write, (uv_stream_t *)&session->pipe, &buffer, 1, on_written) != 0)
         on_written(&outgoing->write, 0);
+    /* Who does not read our answers is not asked for more questions. */
+    if (session->pipe.write_queue_size >= QUEUE_BYTES_MAX && !session->deaf) {
+        session->deaf = true;
+        (void)uv_read_stop((uv_stream_t *)&session->pipe);
+    }
 }
 
 static void send_error(struct session *session, const struct message *message,
@@ -198,9 +214,10 @@ static enum wire_error prepare_run(struct session *session, char reason[WIRE_REA
         (void)snprintf(reason, WIRE_REASON_BYTES, "%s", why);
         return source_error(error);
     }
+    /* Simulated drives have no descriptor to give to the kernel. */
     struct shell_config config = {.slot_count = request->target_count,
                                   .window = request->window,
-                                  .engine = request->engine,
+                                  .engine = request->simulate ? ENGINE_THREADS : request->engine,
                                   .pool_bytes = request->pool_bytes,
                                   .stall_ns = request->stall_ms * NS_PER_MS};
     session->shell.loop = &session->loop;
@@ -302,10 +319,14 @@ static void leave(struct session *session)
     leave_if_quiet(session);
 }
 
+/* Every drive gets its verdict at once; the client has a moment to take it in and go. */
 static void on_terminate(uv_signal_t *signal, int number)
 {
+    struct session *session = signal->data;
+
     (void)number;
-    stop_run(signal->data);
+    stop_run(session);
+    check(uv_timer_start(&session->close_timer, on_close_timer, CLOSE_MS_MAX, 0) == 0);
 }
 
 static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)

@@ -65,12 +65,28 @@ static void carry_out(struct shell *shell, const struct action *action)
     }
 }
 
+/* A loop that is not seen for so long was stopped: by a debugger, a frozen cgroup, a paused virtual
+ * machine, a storm of swapping. */
+#define LOOP_PAUSE_NS (4 * TICK_NS)
+
+/* The press's clock leaves out the time in which this process did not run: no drive and no master
+ * could have been heard then, and none is to be blamed for it. */
+static uint64_t read_clock(struct shell *shell)
+{
+    uint64_t now_ns = uv_hrtime();
+
+    if (shell->alive_ns != 0 && now_ns - shell->alive_ns > LOOP_PAUSE_NS)
+        shell->lost_ns += now_ns - shell->alive_ns - TICK_NS;
+    shell->alive_ns = now_ns;
+    return now_ns - shell->lost_ns;
+}
+
 static void step(struct shell *shell, struct event *event)
 {
     /* No action may cause an event before it returns. */
     check(!shell->stepping);
     shell->stepping = true;
-    event->now_ns = uv_hrtime();
+    event->now_ns = read_clock(shell);
     shell->actions->count = 0;
     press_step(shell->press, event, shell->actions);
     for (uint32_t i = 0; i < shell->actions->count; i++)
@@ -117,7 +133,9 @@ static void on_tick(uv_timer_t *timer)
     struct shell *shell = timer->data;
     struct event event = {.type = EVENT_TICK};
 
-    if (!press_idle(shell->press))
+    if (press_idle(shell->press))
+        (void)read_clock(shell);
+    else
         step(shell, &event);
 }
 
@@ -178,7 +196,7 @@ void shell_stop(struct shell *shell)
 
 void shell_report(const struct shell *shell, uint32_t slot, struct slot_report *report)
 {
-    press_report(shell->press, slot, uv_hrtime(), report);
+    press_report(shell->press, slot, uv_hrtime() - shell->lost_ns, report);
 }
 
 /* --- Setting up ------------------------------------------------------------------------------- */
@@ -193,11 +211,20 @@ static uint64_t choose_pool_bytes(const struct shell_config *config, const struc
     return max_u64(min_u64(wanted_bytes, image->size_bytes), least_bytes);
 }
 
+/* This machine's memory, or what its control group leaves us of it. */
+static uint64_t usable_memory_bytes(void)
+{
+    uint64_t limit_bytes = uv_get_constrained_memory();
+    uint64_t memory_bytes = uv_get_total_memory();
+
+    return limit_bytes == 0 ? memory_bytes : min_u64(limit_bytes, memory_bytes);
+}
+
 static int open_pool(struct shell *shell, const struct shell_config *config, uint32_t *buffer_count,
                      char reason[SHELL_REASON_BYTES])
 {
     const struct image *image = &shell->source->image;
-    uint64_t memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t memory_bytes = usable_memory_bytes();
     uint64_t most_bytes = memory_bytes / 4 * 3;
     uint64_t least_bytes =
         (uint64_t)press_buffers_min(config->slot_count, config->window) * image->chunk_bytes;
@@ -206,7 +233,7 @@ static int open_pool(struct shell *shell, const struct shell_config *config, uin
     if (bytes < least_bytes || bytes > most_bytes) {
         (void)snprintf(reason, SHELL_REASON_BYTES,
                        "a pool of %" PRIu64 " MiB does not do: %u drives need at least %" PRIu64
-                       " MiB, and three quarters of this machine's memory are %" PRIu64 " MiB",
+                       " MiB, and three quarters of the memory that there is are %" PRIu64 " MiB",
                        bytes / MIB, config->slot_count, (least_bytes + MIB - 1) / MIB,
                        most_bytes / MIB);
         return -EINVAL;

@@ -50,6 +50,8 @@ struct shell {
     struct press *press;
     struct action_list *actions;
     bool stepping;
+    uint64_t alive_ns; /* when the loop was last seen running, by uv_hrtime() */
+    uint64_t lost_ns;  /* for how long it was not: time that the press is not told of */
 
     struct mailbox mailbox;
     struct io_engine *kernel_engine;
