@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct drive *drive_create(const struct drive_host *host, const char *path, bool simulated,
-                           uint32_t slot, uint64_t attachment)
+struct drive *drive_create(const struct drive_host *host, const char *path,
+                           const struct medium_expected *expected, bool simulated, uint32_t slot,
+                           uint64_t attachment)
 {
     struct drive *drive = calloc(1, sizeof(*drive));
     char thread_name[16];
@@ -27,6 +28,7 @@ struct drive *drive_create(const struct drive_host *host, const char *path, bool
     drive->host = host;
     drive->slot = slot;
     drive->attachment = attachment;
+    drive->expected = *expected;
     drive->simulated = simulated;
     check(strlen(path) < sizeof(drive->path));
     (void)strcpy(drive->path, path);
@@ -112,8 +114,15 @@ void drive_close(struct drive *drive)
 static void run_open(struct task *task)
 {
     struct drive *drive = container_of(task, struct drive, task);
-    drive->open_result = (drive->simulated ? medium_sim_open : medium_file_open)(
-        drive->path, drive->for_writing, &drive->io.medium, &drive->facts, &drive->identity);
+    const struct medium_file_options options = {.expected = &drive->expected};
+
+    if (drive->simulated)
+        drive->open_result = medium_sim_open(drive->path, drive->for_writing, &drive->io.medium,
+                                             &drive->facts, &drive->identity);
+    else
+        drive->open_result =
+            medium_file_open_with(drive->path, drive->for_writing, &options, &drive->io.medium,
+                                  &drive->facts, &drive->identity);
 }
 
 static void on_opened(struct mail *mail)

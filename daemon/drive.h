@@ -53,6 +53,7 @@ struct drive {
     uint32_t slot;
     uint64_t attachment;
     char path[DRIVE_PATH_BYTES];
+    struct medium_expected expected; /* what the path must lead to */
     bool simulated;
 
     struct task task; /* open, flush or close: one at a time */
@@ -69,9 +70,10 @@ struct drive {
     struct drive *next; /* for the owner's list */
 };
 
-/* Makes a drive for a path, with its thread. NULL with errno set. */
-struct drive *drive_create(const struct drive_host *host, const char *path, bool simulated,
-                           uint32_t slot, uint64_t attachment);
+/* Makes a drive for a path that leads to what is expected, with its thread. NULL with errno set. */
+struct drive *drive_create(const struct drive_host *host, const char *path,
+                           const struct medium_expected *expected, bool simulated, uint32_t slot,
+                           uint64_t attachment);
 
 /* Each sends its event later, exactly once. A drive that cannot be opened closes itself then. */
 void drive_open(struct drive *drive, bool for_writing);

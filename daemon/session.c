@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <uv.h>
 
 /* Happy path: hello, press.run, its answer, transitions and status until every drive has its
@@ -202,6 +203,17 @@ static void send_run_result(struct session *session, uint64_t id)
     free(result);
 }
 
+static int add_drive(struct session *session, uint32_t slot, char reason[SHELL_REASON_BYTES])
+{
+    const struct run_target *target = &session->request.targets[slot];
+    struct medium_expected expected = {.block = target->block,
+                                       .number = makedev(target->major, target->minor),
+                                       .diskseq = target->diskseq};
+
+    return shell_add_drive(&session->shell, slot, target->path, &expected,
+                           session->request.simulate, reason);
+}
+
 /* Opens the image and the shell. WIRE_ERROR_COUNT for success, else the error with a reason. */
 static enum wire_error prepare_run(struct session *session, char reason[WIRE_REASON_BYTES])
 {
@@ -226,7 +238,7 @@ static enum wire_error prepare_run(struct session *session, char reason[WIRE_REA
     session->shell.quiet = on_quiet;
     error = shell_open(&session->shell, &config, &session->source, why);
     for (uint32_t i = 0; error == 0 && i < request->target_count; i++)
-        error = shell_add_drive(&session->shell, i, request->targets[i], request->simulate, why);
+        error = add_drive(session, i, why);
     session->snapshot = snapshot_create(request->target_count);
     if (error == 0 && session->snapshot != NULL)
         return WIRE_ERROR_COUNT;

@@ -159,12 +159,13 @@ void shell_arm(struct shell *shell, enum press_mode mode)
     step(shell, &event);
 }
 
-int shell_add_drive(struct shell *shell, uint32_t slot, const char *path, bool simulated,
+int shell_add_drive(struct shell *shell, uint32_t slot, const char *path,
+                    const struct medium_expected *expected, bool simulated,
                     char reason[SHELL_REASON_BYTES])
 {
     struct shell_slot *record = &shell->slots[slot];
     struct drive *drive =
-        drive_create(&shell->host, path, simulated, slot, shell->attachment_last + 1);
+        drive_create(&shell->host, path, expected, simulated, slot, shell->attachment_last + 1);
 
     if (drive == NULL)
         return fail(reason, -errno, "cannot start a thread for every drive; use fewer at once");

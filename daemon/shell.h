@@ -80,9 +80,10 @@ int shell_open(struct shell *shell, const struct shell_config *config, struct so
 /* Drives that are attached from now on are started in this mode. */
 void shell_arm(struct shell *shell, enum press_mode mode);
 
-/* Makes ready for the drive that is in the slot, to be opened by its path. 0, or -errno with a
- * reason when there is no memory or no thread for it. */
-int shell_add_drive(struct shell *shell, uint32_t slot, const char *path, bool simulated,
+/* Makes ready for the drive that is in the slot, to be opened by its path if that leads to what is
+ * expected. 0, or -errno with a reason when there is no memory or no thread for it. */
+int shell_add_drive(struct shell *shell, uint32_t slot, const char *path,
+                    const struct medium_expected *expected, bool simulated,
                     char reason[SHELL_REASON_BYTES]);
 
 /* Tells the press of the drive that was added to the slot last. */

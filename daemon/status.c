@@ -84,7 +84,7 @@ void status_fill(struct snapshot *snapshot, const struct shell *shell,
     for (uint32_t i = 0; i < request->target_count; i++) {
         fill_slot(&snapshot->slots[i], shell, i);
         (void)snprintf(snapshot->slots[i].target, sizeof(snapshot->slots[i].target), "%s",
-                       request->targets[i]);
+                       request->targets[i].path);
         verdict_totals_add(&snapshot->totals, snapshot->slots[i].verdict);
     }
 }

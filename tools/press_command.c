@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -128,6 +129,19 @@ static int check_image(struct press_command *press)
     return code;
 }
 
+/* What the daemon is to open: this drive, whatever its path leads to by then. */
+static struct run_target target_chosen(const struct target *target)
+{
+    struct run_target chosen = {.path = target->path, .block = S_ISBLK(target->status.st_mode)};
+
+    if (chosen.block) {
+        chosen.major = major(target->status.st_rdev);
+        chosen.minor = minor(target->status.st_rdev);
+        chosen.diskseq = target->diskseq;
+    }
+    return chosen;
+}
+
 static int check_targets(struct press_command *press)
 {
     char reason[TARGETS_REASON_BYTES];
@@ -145,7 +159,7 @@ static int check_targets(struct press_command *press)
         return EXIT_NO_DAEMON;
     }
     for (uint32_t i = 0; i < press->targets.count; i++)
-        request->targets[i] = press->targets.items[i].path;
+        request->targets[i] = target_chosen(&press->targets.items[i]);
     request->target_count = press->targets.count;
     request->mode = options->mode;
     request->simulate = options->simulate;

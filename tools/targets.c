@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 int path_absolute(char absolute[PATH_MAX], const char *path)
@@ -36,6 +37,22 @@ static const char *unsuitable_kind(mode_t mode)
     default:
         return "is of an unknown kind";
     }
+}
+
+/* The kernel's number of the disk, which no other disk gets until the next boot. */
+static uint64_t read_diskseq(dev_t device)
+{
+    char path[64];
+    char text[32] = "";
+
+    (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/diskseq", major(device),
+                   minor(device));
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    bool any = fgets(text, sizeof(text), file) != NULL;
+    (void)fclose(file);
+    return any ? strtoull(text, NULL, 10) : 0;
 }
 
 static int look_at(struct target *target, bool simulate, char reason[TARGETS_REASON_BYTES])
@@ -75,6 +92,8 @@ static int look_at(struct target *target, bool simulate, char reason[TARGETS_REA
                        target->text);
         return -1;
     }
+    if (S_ISBLK(target->status.st_mode))
+        target->diskseq = read_diskseq(target->status.st_rdev);
     target->path = strdup(absolute);
     if (target->path == NULL) {
         (void)snprintf(reason, TARGETS_REASON_BYTES, "no memory for the list of TARGETs");

@@ -17,6 +17,7 @@ struct target {
     const char *text; /* as it was typed; the caller's */
     char *path;       /* absolute; the list's */
     struct stat status;
+    uint64_t diskseq; /* of a block device; 0: not known */
 };
 
 struct target_list {

@@ -34,8 +34,15 @@ static json_t *targets_encode(const struct run_request *request)
 {
     json_t *array = json_array();
     for (uint32_t i = 0; i < request->target_count; i++) {
+        const struct run_target *target = &request->targets[i];
+        struct field_writer writer = field_writer_start();
         /* A path that is not UTF-8 must not become another path: the command line refuses it. */
-        if (json_array_append_new(array, json_string(request->targets[i])) != 0) {
+        field_put(&writer, "path", json_string(target->path));
+        field_put_bool(&writer, "block", target->block);
+        field_put_u64(&writer, "major", target->major);
+        field_put_u64(&writer, "minor", target->minor);
+        field_put_u64(&writer, "diskseq", target->diskseq);
+        if (json_array_append_new(array, writer.object) != 0) {
             json_decref(array);
             return NULL;
         }
@@ -60,6 +67,22 @@ json_t *run_request_encode(const struct run_request *request)
     return writer.object;
 }
 
+static int target_decode(struct run_target *target, const json_t *object)
+{
+    struct field_reader reader = field_reader_start(object, "targets");
+    const json_t *path = field_get(&reader, "path");
+    size_t length = json_string_length(path);
+
+    field_bool(&reader, "block", &target->block);
+    field_u32(&reader, "major", UINT32_MAX, &target->major);
+    field_u32(&reader, "minor", UINT32_MAX, &target->minor);
+    field_u64(&reader, "diskseq", &target->diskseq);
+    if (!json_is_string(path) || length < 1 || length >= WIRE_PATH_BYTES || reader.bad_key != NULL)
+        return -EBADMSG;
+    target->path = strdup(json_string_value(path));
+    return target->path == NULL ? -ENOMEM : 0;
+}
+
 static int targets_decode(struct run_request *request, struct field_reader *reader)
 {
     const json_t *array = field_get(reader, "targets");
@@ -72,15 +95,13 @@ static int targets_decode(struct run_request *request, struct field_reader *read
     if (request->targets == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
-        const json_t *target = json_array_get(array, i);
-        size_t length = json_string_length(target);
-        if (!json_is_string(target) || length < 1 || length >= WIRE_PATH_BYTES) {
+        int error = target_decode(&request->targets[i], json_array_get(array, i));
+        if (error == -ENOMEM)
+            return error;
+        if (error != 0) {
             field_fail(reader, "targets");
             return 0;
         }
-        request->targets[i] = strdup(json_string_value(target));
-        if (request->targets[i] == NULL)
-            return -ENOMEM;
         request->target_count++;
     }
     return 0;
@@ -135,7 +156,7 @@ int run_request_decode(struct run_request *request, const json_t *params,
 void run_request_free(struct run_request *request)
 {
     for (uint32_t i = 0; i < request->target_count; i++)
-        free(request->targets[i]);
+        free(request->targets[i].path);
     free(request->targets);
     request->targets = NULL;
     request->target_count = 0;

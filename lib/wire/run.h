@@ -22,6 +22,16 @@ enum engine_choice engine_choice_from_word(const char *word);
 /* A day: far beyond any drive worth waiting for, and safe to count in nanoseconds. */
 enum { WIRE_STALL_MS_MAX = 86400000 };
 
+/* A drive by its path, and what the path led to when it was chosen and shown: the daemon opens that
+ * and nothing else. */
+struct run_target {
+    char *path;     /* 1 to WIRE_PATH_BYTES - 1 bytes */
+    bool block;     /* a block device, else a regular file and the rest is 0 */
+    uint32_t major; /* of st_rdev */
+    uint32_t minor;
+    uint64_t diskseq; /* the kernel's number of this disk, never used again; 0: not known */
+};
+
 struct run_request {
     enum press_mode mode;
     char image[WIRE_PATH_BYTES];    /* absolute path, or a name in the catalogue */
@@ -33,9 +43,9 @@ struct run_request {
     uint32_t window;       /* 1 to WINDOW_MAX */
     uint32_t stall_ms;     /* 1 to WIRE_STALL_MS_MAX */
     uint32_t target_count; /* 1 to SLOTS_MAX */
-    /* Paths of 1 to WIRE_PATH_BYTES - 1 bytes. Slot i is target i; its name is i + 1. With
-     * run_request_decode they are the request's; else the caller's. */
-    char **targets;
+    /* Slot i is target i; its name is i + 1. With run_request_decode they and their paths are the
+     * request's; else the caller's. */
+    struct run_target *targets;
 };
 
 /* A new reference, or NULL for lack of memory. */

@@ -89,14 +89,14 @@ static void press(struct press_outcome *outcome, const char *const *script)
     static char path_a[] = "/tmp/a";
     static char path_b[] = "/tmp/b";
     static char *names[] = {a, b};
-    static char *paths[] = {path_a, path_b};
+    static struct run_target targets[] = {{.path = path_a}, {.path = path_b}};
     struct run_request request = {.mode = MODE_WRITE,
                                   .image = "/f",
                                   .images = "/i",
                                   .window = 2,
                                   .stall_ms = 1000,
                                   .target_count = 2,
-                                  .targets = paths};
+                                  .targets = targets};
     struct display display;
     int session[2];
     int signals[2];
@@ -128,7 +128,7 @@ static void test_a_press_runs_to_its_end(void **state)
     (void)state;
     static const char *const script[] = {
         HELLO,
-        "<\"targets\":[\"/tmp/a\",\"/tmp/b\"]",
+        "<\"path\":\"/tmp/b\"",
         ANSWER,
         TRANSITION("1", "identifying", "null"),
         TRANSITION("1", "refused", "\"in-use\""),

@@ -199,7 +199,8 @@ static json_t *run_params(void)
 {
     static char first[] = "/dev/sdx";
     static char second[] = "/tmp/d\xC3\xA9j\xC3\xA0";
-    static char *targets[] = {first, second};
+    static struct run_target targets[] = {
+        {.path = first, .block = true, .major = 8, .minor = 16, .diskseq = 9}, {.path = second}};
     struct run_request request = {.mode = MODE_VERIFY,
                                   .image = "films",
                                   .images = "/images",
@@ -231,7 +232,12 @@ static void test_run_request_comes_back(void **state)
     assert_int_equal(request.window, 3);
     assert_int_equal(request.stall_ms, 1500);
     assert_int_equal(request.target_count, 2);
-    assert_string_equal(request.targets[1], "/tmp/d\xC3\xA9j\xC3\xA0");
+    assert_string_equal(request.targets[1].path, "/tmp/d\xC3\xA9j\xC3\xA0");
+    assert_false(request.targets[1].block);
+    assert_true(request.targets[0].block);
+    assert_int_equal(request.targets[0].major, 8);
+    assert_int_equal(request.targets[0].minor, 16);
+    assert_int_equal(request.targets[0].diskseq, 9);
     run_request_free(&request);
     json_decref(params);
 }
@@ -248,6 +254,7 @@ static void test_every_bad_run_member_is_named(void **state)
         {"images", "[1]"},         {"manifest", "[false]"},
         {"targets", "[[]]"},       {"targets", "[[1]]"},
         {"targets", "[[\"\"]]"},   {"targets", "[\"a\"]"},
+        {"targets", "[[{}]]"},     {"targets", "[[{\"path\":\"/a\"}]]"},
         {"simulate", "[1]"},       {"engine", "[\"fast\"]"},
         {"pool_bytes", "[-1]"},    {"window", "[0]"},
         {"window", "[5]"},         {"window", "[2.0]"},
@@ -282,11 +289,11 @@ static void test_more_targets_than_slots_are_refused(void **state)
     json_t *targets = json_object_get(params, "targets");
 
     while (json_array_size(targets) < SLOTS_MAX)
-        json_array_append_new(targets, json_string("/dev/sdy"));
+        json_array_append(targets, json_array_get(targets, 0));
     assert_int_equal(run_request_decode(&request, params, reason), 0);
     assert_int_equal(request.target_count, SLOTS_MAX);
     run_request_free(&request);
-    json_array_append_new(targets, json_string("/dev/sdz"));
+    json_array_append(targets, json_array_get(targets, 0));
     assert_int_equal(run_request_decode(&request, params, reason), -EBADMSG);
     json_decref(params);
 }
@@ -295,7 +302,7 @@ static void test_path_that_is_not_text_is_never_changed(void **state)
 {
     (void)state;
     static char path[] = "/tmp/\xff";
-    static char *targets[] = {path};
+    static struct run_target targets[] = {{.path = path}};
     struct run_request request = {.image = "a",
                                   .images = "/i",
                                   .window = 2,
