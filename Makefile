@@ -72,7 +72,6 @@ TEST_LIBS      = $(call ask_once,TEST_LIBS,pkg-config --libs $(LIBRARIES) $(TEST
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wvla -Wcast-align -Wformat=2 -Wundef
-# check(!"what is wrong") is meant.
 HARDEN   := -fstack-protector-strong -fPIE -fno-strict-aliasing \
             $(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 # Sanitizers hide the ranges of values from gcc, which then errs about lengths.
