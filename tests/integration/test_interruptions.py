@@ -5,9 +5,11 @@ changes. Every drive gets an honest verdict and nothing is left running."""
 
 import os
 import pty
+import resource
 import select
 import signal
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
@@ -113,6 +115,29 @@ def a_killed_command_leaves_no_daemon(rig):
     run.process.kill()
     run.finish(20)
     check_gone(run)
+
+
+@tap.test
+def a_daemon_that_was_paused_blames_no_drive(rig):
+    _, targets, run = begin(rig, rate="8M", options=("--stall-timeout", "1"))
+    daemon = run.daemon_pid()
+    os.kill(daemon, signal.SIGSTOP)
+    paused_at = time.monotonic()
+    # The passing of real time is the very thing that is tested: more than the timeout.
+    wait_until(lambda: time.monotonic() > paused_at + 3, "three seconds are over")
+    os.kill(daemon, signal.SIGCONT)
+    run.finish(60)
+    tap.equal((run.code, run.verdicts), (0, ["passed"] * len(targets)), run.text())
+
+
+@tap.test
+def a_limit_on_file_sizes_blames_no_drive(rig):
+    image = rig.image(4 * MIB)
+    target = rig.file(4 * MIB)
+    run = rig.run("write", "--json", image, target,
+                  before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB)))
+    tap.equal((run.code, run.verdicts), (1, ["interrupted"]), run.text())
+    tap.contains(run.json["drives"][0]["note"], "File too large")
 
 
 def spoil_master(rig, spoil):

@@ -71,10 +71,10 @@ static uint64_t reasons_to_refuse(const struct world *world, const struct accoun
 static void see_opened(struct world *world, uint32_t index, const struct event *event)
 {
     static const enum verdict verdicts[] = {
-        [OPEN_BUSY] = VERDICT_IN_USE,         [OPEN_SYSTEM_DISK] = VERDICT_SYSTEM_DISK,
-        [OPEN_READ_ONLY] = VERDICT_READ_ONLY, [OPEN_NO_MEDIUM] = VERDICT_NO_MEDIUM,
-        [OPEN_DENIED] = VERDICT_NOT_IN_RIG,   [OPEN_UNSUITABLE] = VERDICT_POLICY,
-        [OPEN_GONE] = VERDICT_UNPLUGGED,      [OPEN_ERROR] = VERDICT_READ_ERROR,
+        [OPEN_BUSY] = VERDICT_IN_USE,           [OPEN_SYSTEM_DISK] = VERDICT_SYSTEM_DISK,
+        [OPEN_READ_ONLY] = VERDICT_READ_ONLY,   [OPEN_NO_MEDIUM] = VERDICT_NO_MEDIUM,
+        [OPEN_DENIED] = VERDICT_NOT_IN_RIG,     [OPEN_UNSUITABLE] = VERDICT_POLICY,
+        [OPEN_GONE] = VERDICT_UNPLUGGED,        [OPEN_ERROR] = VERDICT_READ_ERROR,
         [OPEN_OUR_FAULT] = VERDICT_INTERRUPTED,
     };
     struct account *account = account_at(world, index);

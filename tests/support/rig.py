@@ -107,13 +107,21 @@ class Run:
         self.cpu_s = 0.0  # of the daemon
         self._output = tempfile.TemporaryFile()
         self._errors = tempfile.TemporaryFile()
+
+        def prepare():
+            # As a terminal starts programs, also where these tests were told to ignore signals.
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            if before:
+                before()
+
         self.process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL if terminal is None else terminal,
             stdout=output or terminal or self._output,
             stderr=terminal or self._errors,
             start_new_session=True,
-            preexec_fn=before,
+            preexec_fn=prepare,
             env={**os.environ, **(environment or {}), name: value},
         )
         self._watcher = threading.Thread(target=self._watch, daemon=True)

@@ -11,7 +11,9 @@
 #include "tests/unit/image_files.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 
 static char reason[IMAGE_REASON_BYTES];
 
@@ -114,8 +116,36 @@ static void test_what_a_crash_left_is_removed(void **state)
     files_write("source", "abc", 3);
     assert_int_equal(mkdir("images", 0755), 0);
     files_write("images/.adding", "left over", 9);
+    files_write("images/.adding.manifest", "{", 1);
     files_write("images/films.img.manifest", "{}", 2);
     assert_int_equal(add("films", "source"), 0);
+    assert_int_equal(files_count("images"), 2);
+}
+
+static int die_at_the_end(void *context, uint64_t done_bytes, uint64_t size_bytes)
+{
+    (void)context;
+    return done_bytes == size_bytes ? raise(SIGKILL) : 0;
+}
+
+static void test_a_kill_in_the_middle_leaves_no_entry(void **state)
+{
+    struct catalogue catalogue;
+    struct manifest manifest;
+    int status = 0;
+    (void)state;
+
+    files_write("source", "abc", 3);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(catalogue_add("images", "films", "source", die_at_the_end, NULL, &manifest, reason));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(files_count("images"), 1);
+    assert_int_equal(catalogue_list(&catalogue, "images", reason), 0);
+    assert_int_equal(catalogue.count, 0);
+    assert_int_equal(add("other", "source"), 0);
     assert_int_equal(files_count("images"), 2);
 }
 
@@ -142,7 +172,7 @@ static void test_a_list_shows_good_and_bad(void **state)
     } expected[] = {
         {"bare", -EBADMSG, "no manifest"},  {"cut", -EBADMSG, "its manifest says 5000"},
         {"edited", -EBADMSG, "was edited"}, {"good", 0, ""},
-        {"lost", -ENOENT, "no image file"}, {"zero", -ENODATA, "empty"},
+        {"zero", -ENODATA, "empty"},
     };
     struct catalogue catalogue;
 
@@ -192,27 +222,51 @@ static void test_a_missing_directory_is_an_empty_catalogue(void **state)
     assert_contains(reason, "--images");
 }
 
-static void test_the_default_directory(void **state)
+static void test_names_are_looked_up_in_the_system_and_then_in_the_home(void **state)
 {
-    char path[PATH_MAX];
+    struct catalogue_places places;
     (void)state;
-    assert_int_equal(setenv("DRIVEPRESS_IMAGES", "/somewhere", 1), 0);
-    assert_int_equal(catalogue_default_directory(path, sizeof(path)), 0);
-    assert_string_equal(path, "/somewhere");
-    assert_int_equal(catalogue_default_directory(path, 5), -ENAMETOOLONG);
     assert_int_equal(unsetenv("DRIVEPRESS_IMAGES"), 0);
-    if (access("/var/lib/drivepress/images", W_OK | X_OK) == 0)
-        return; /* drivepress is installed here: its directory goes first */
     assert_int_equal(setenv("HOME", "/home/x", 1), 0);
     assert_int_equal(setenv("XDG_DATA_HOME", "relative", 1), 0);
-    assert_int_equal(catalogue_default_directory(path, sizeof(path)), 0);
-    assert_string_equal(path, "/home/x/.local/share/drivepress/images");
+    catalogue_places_find_with(&places, NULL, "system");
+    assert_int_equal(places.count, 1);
+    assert_string_equal(places.paths[0], "/home/x/.local/share/drivepress/images");
+    assert_string_equal(catalogue_place_to_add(&places), places.paths[0]);
+
+    /* What was added before the system's directory appeared is still found. */
+    assert_int_equal(mkdir("system", 0755), 0);
     assert_int_equal(setenv("XDG_DATA_HOME", "/data", 1), 0);
-    assert_int_equal(catalogue_default_directory(path, sizeof(path)), 0);
-    assert_string_equal(path, "/data/drivepress/images");
+    catalogue_places_find_with(&places, NULL, "system");
+    assert_int_equal(places.count, 2);
+    assert_string_equal(places.paths[0], "system");
+    assert_string_equal(places.paths[1], "/data/drivepress/images");
+    assert_string_equal(catalogue_place_to_add(&places), "system");
+
     assert_int_equal(unsetenv("XDG_DATA_HOME"), 0);
     assert_int_equal(unsetenv("HOME"), 0);
-    assert_int_equal(catalogue_default_directory(path, sizeof(path)), -ENOENT);
+    catalogue_places_find_with(&places, NULL, "none");
+    assert_int_equal(places.count, 0);
+    assert_null(catalogue_place_to_add(&places));
+}
+
+static void test_a_wanted_directory_is_the_only_one(void **state)
+{
+    struct catalogue_places places;
+    char text[64];
+    (void)state;
+    assert_int_equal(mkdir("system", 0755), 0);
+    assert_int_equal(setenv("HOME", "/home/x", 1), 0);
+    assert_int_equal(setenv("DRIVEPRESS_IMAGES", "/somewhere", 1), 0);
+    catalogue_places_find_with(&places, NULL, "system");
+    assert_int_equal(places.count, 1);
+    assert_string_equal(places.paths[0], "/somewhere");
+    catalogue_places_find_with(&places, "it's here", "system");
+    assert_int_equal(places.count, 1);
+    assert_string_equal(places.paths[0], "it's here");
+    assert_int_equal(unsetenv("DRIVEPRESS_IMAGES"), 0);
+    assert_string_equal(catalogue_list_command("it's here", text, sizeof(text)),
+                        "`drivepress image list --images 'it'\\''s here'`");
 }
 
 #define files_test(function) cmocka_unit_test_setup_teardown(function, files_setup, files_teardown)
@@ -225,10 +279,12 @@ int main(void)
         files_test(test_a_failure_leaves_nothing),
         files_test(test_a_source_that_changes_is_not_added),
         files_test(test_what_a_crash_left_is_removed),
+        files_test(test_a_kill_in_the_middle_leaves_no_entry),
         files_test(test_one_image_is_added_at_a_time),
         files_test(test_a_list_shows_good_and_bad),
         files_test(test_a_missing_directory_is_an_empty_catalogue),
-        cmocka_unit_test(test_the_default_directory),
+        files_test(test_names_are_looked_up_in_the_system_and_then_in_the_home),
+        files_test(test_a_wanted_directory_is_the_only_one),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "daemon/io_sim.h"
+#include "lib/base/check.h"
 #include "lib/base/units.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -523,6 +526,56 @@ static void missing_or_strange_description_is_refused(void **state)
     assert_non_null(strstr(bench->identity.note, strerror(EFBIG)));
 }
 
+/* In a child process that can open nothing more. */
+static void open_without_descriptors(struct bench *bench)
+{
+    struct rlimit limit;
+    int next = dup(STDIN_FILENO);
+
+    check(next >= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    (void)close(next);
+    limit.rlim_cur = (rlim_t)next;
+    check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    check(medium_sim_open(bench->path, true, &bench->medium, &bench->facts, &bench->identity) ==
+          OPEN_OUR_FAULT);
+    check(strstr(bench->identity.note, strerror(EMFILE)) != NULL);
+}
+
+static void shortage_of_descriptors_is_no_fault_of_the_drive(void **state)
+{
+    struct bench *bench = *state;
+    int status = 0;
+
+    describe(bench, "busy = no\n");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        open_without_descriptors(bench);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* The file is the drive's inside, whoever looks at it. */
+static void mapped_file_is_simulated(void **state)
+{
+    struct bench *bench = *state;
+
+    int fd = open(bench->path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    unsigned char *mapping = mmap(NULL, SIZE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(mapping != MAP_FAILED);
+    assert_int_equal(mapping[0], 0);
+    open_sim(bench, "");
+    assert_int_equal(bench->medium->direct_block_bytes, 0);
+    write_blocks(bench, 0, 1);
+    assert_int_equal(bench->medium->ops->flush(bench->medium), 0);
+    expect_block(bench, 0, 1, NONE_ODD);
+    assert_int_equal(munmap(mapping, SIZE_BYTES), 0);
+    (void)close(fd);
+}
+
 /* --- Pace ------------------------------------------------------------------------------------- */
 
 static struct sim_config config_of(const char *text)
@@ -607,6 +660,8 @@ int main(void)
         TEST(unknown_key_lists_the_known_ones),
         TEST(long_line_is_refused),
         TEST(missing_or_strange_description_is_refused),
+        TEST(shortage_of_descriptors_is_no_fault_of_the_drive),
+        TEST(mapped_file_is_simulated),
         cmocka_unit_test(rate_is_exact_although_threads_wake_late),
         cmocka_unit_test(idle_drive_does_not_save_time),
         cmocka_unit_test(latency_and_pauses_are_added),

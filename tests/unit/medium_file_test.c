@@ -152,24 +152,6 @@ static void regular_file_is_written_and_read_back(void **state)
     assert_int_equal(bench->facts.logical_block_bytes, 512);
 }
 
-static void file_without_direct_io_says_so(void **state)
-{
-    struct bench *bench = *state;
-    unsigned char byte = 7;
-
-    /* Not a whole number of blocks. */
-    assert_int_equal(truncate(bench->path, SIZE_BYTES - 1), 0);
-    assert_int_equal(try_open(bench, bench->path, true), OPEN_OK);
-    assert_int_equal(bench->facts.capacity_bytes, SIZE_BYTES - 1);
-    assert_false(bench->identity.direct);
-    assert_non_null(strstr(bench->identity.note, "no direct I/O"));
-    assert_int_equal(bench->medium->ops->write(bench->medium, &byte, 1, SIZE_BYTES - 2), 0);
-    assert_int_equal(bench->medium->ops->flush(bench->medium), 0);
-    byte = 0;
-    assert_int_equal(bench->medium->ops->read(bench->medium, &byte, 1, SIZE_BYTES - 2), 0);
-    assert_int_equal(byte, 7);
-}
-
 static void descriptor_matches_what_is_said_of_it(void **state)
 {
     struct bench *bench = *state;
@@ -177,6 +159,7 @@ static void descriptor_matches_what_is_said_of_it(void **state)
     assert_int_equal(try_open(bench, bench->path, false), OPEN_OK);
     int flags = fcntl(bench->medium->fd, F_GETFL);
     assert_int_equal((flags & O_DIRECT) != 0, bench->identity.direct);
+    assert_int_equal(bench->medium->direct_block_bytes, bench->identity.direct ? 512 : 0);
     assert_int_equal(flags & O_NONBLOCK, 0);
     assert_int_equal(fcntl(bench->medium->fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 }
@@ -417,6 +400,7 @@ static void size_of_a_logical_block_is_told(void **state)
     make_loop(bench, 0, 4096);
     assert_int_equal(try_open(bench, bench->loop, true), OPEN_OK);
     assert_int_equal(bench->facts.logical_block_bytes, 4096);
+    assert_int_equal(bench->medium->direct_block_bytes, 4096);
 }
 
 static void device_that_another_opened_is_busy(void **state)
@@ -564,9 +548,104 @@ static void machine_without_a_mount_table_is_refused(void **state)
     make_loop(bench, 0, 0);
     make_machine(bench, &machine, NULL, "");
     machine.host.mountinfo = "/nonexistent/mountinfo";
-    assert_int_equal(try_open_on(bench, &machine, true), OPEN_UNSUITABLE);
+    assert_int_equal(try_open_on(bench, &machine, true), OPEN_OUR_FAULT);
     assert_null(bench->medium);
+    assert_non_null(strstr(bench->identity.note, "cannot find out whether it is mounted"));
 }
+
+static void machine_without_sysfs_is_no_fault_of_the_drive(void **state)
+{
+    struct bench *bench = *state;
+    struct machine machine;
+
+    make_loop(bench, 0, 0);
+    make_machine(bench, &machine, NULL, "");
+    machine.host.sysfs = "/nonexistent";
+    assert_int_equal(try_open_on(bench, &machine, true), OPEN_OUR_FAULT);
+    assert_null(bench->medium);
+    assert_string_equal(bench->identity.note, "/nonexistent is not there");
+}
+
+static void file_under_a_loop_device_is_busy(void **state)
+{
+    struct bench *bench = *state;
+    char note[64];
+
+    make_loop(bench, 0, 0);
+    (void)snprintf(note, sizeof(note), "is in use as %s", bench->loop);
+    expect_refused(bench, bench->path, true, OPEN_BUSY, note);
+    expect_refused(bench, bench->path, false, OPEN_BUSY, note);
+    assert_int_equal(try_open(bench, bench->loop, true), OPEN_OK);
+}
+
+/* --- What was chosen -------------------------------------------------------------------------- */
+
+static void expect_chosen(struct bench *bench, const char *path, const struct identify_host *host,
+                          const struct medium_expected *expected, bool accepted)
+{
+    const struct medium_file_options options = {.host = host, .expected = expected};
+    enum open_result result = medium_file_open_with(path, true, &options, &bench->medium,
+                                                    &bench->facts, &bench->identity);
+
+    if (accepted) {
+        assert_int_equal(result, OPEN_OK);
+        close_medium(bench);
+        return;
+    }
+    assert_int_equal(result, OPEN_GONE);
+    assert_null(bench->medium);
+    assert_string_equal(bench->identity.note, "is not the drive that was chosen any more");
+}
+
+static void only_the_chosen_device_is_opened(void **state)
+{
+    struct bench *bench = *state;
+    struct block_device device;
+
+    make_loop(bench, 0, 0);
+    dev_t number = makedev(7, bench->loop_number);
+    assert_int_equal(identify_device(&identify_this_host, number, &device), 0);
+    if (device.diskseq == 0)
+        skip(); /* a kernel before 5.15 */
+    struct medium_expected expected = {.block = true, .number = number, .diskseq = device.diskseq};
+    expect_chosen(bench, bench->loop, NULL, &expected, true);
+    expected.diskseq = 0;
+    expect_chosen(bench, bench->loop, NULL, &expected, true);
+    expected.diskseq = device.diskseq + 1;
+    expect_chosen(bench, bench->loop, NULL, &expected, false);
+    expected.diskseq = device.diskseq;
+    expected.number = makedev(7, bench->loop_number + 1);
+    expect_chosen(bench, bench->loop, NULL, &expected, false);
+    expected.number = number;
+    expected.block = false;
+    expect_chosen(bench, bench->loop, NULL, &expected, false);
+}
+
+static void chosen_device_that_changes_while_it_is_opened_is_gone(void **state)
+{
+    struct bench *bench = *state;
+    struct machine machine;
+
+    make_loop(bench, 0, 0);
+    make_machine(bench, &machine, "1\n", "");
+    const struct medium_expected expected = {
+        .block = true, .number = makedev(7, bench->loop_number), .diskseq = 1};
+    expect_chosen(bench, bench->loop, &machine.host, &expected, false);
+}
+
+static void only_a_chosen_file_is_opened(void **state)
+{
+    struct bench *bench = *state;
+    const struct medium_expected file = {.block = false};
+    const struct medium_expected block = {.block = true, .number = makedev(7, 0)};
+
+    expect_chosen(bench, bench->path, NULL, &file, true);
+    expect_chosen(bench, bench->path, NULL, &block, false);
+    expect_chosen(bench, bench->root, NULL, &file, false);
+    expect_chosen(bench, "/dev/null", NULL, &block, false);
+}
+
+/* --- This machine ----------------------------------------------------------------------------- */
 
 static void disk_under_this_test_is_refused(void **state)
 {
@@ -594,7 +673,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(regular_file_is_written_and_read_back),
-        TEST(file_without_direct_io_says_so),
         TEST(descriptor_matches_what_is_said_of_it),
         TEST(verify_cannot_write),
         TEST(link_to_a_file_is_followed),
@@ -620,6 +698,11 @@ int main(void)
         TEST(device_is_gone_when_another_has_its_name),
         TEST(partition_is_refused),
         TEST(machine_without_a_mount_table_is_refused),
+        TEST(machine_without_sysfs_is_no_fault_of_the_drive),
+        TEST(file_under_a_loop_device_is_busy),
+        TEST(only_the_chosen_device_is_opened),
+        TEST(chosen_device_that_changes_while_it_is_opened_is_gone),
+        TEST(only_a_chosen_file_is_opened),
         TEST(disk_under_this_test_is_refused),
     };
 

@@ -267,6 +267,35 @@ static void test_a_second_signal_ends_at_once(void **state)
     free(outcome.snapshot);
 }
 
+/* What was asked for may have been begun, whether it was answered or not. */
+static void test_a_request_without_an_answer_is_told_of(void **state)
+{
+    (void)state;
+    static const char *const script[] = {HELLO, "<press.run", "!", "<press.stop",
+                                         "!",   "hang",       NULL};
+    struct press_outcome outcome;
+
+    press(&outcome, script);
+    assert_int_equal(outcome.end, CLIENT_GIVEN_UP);
+    assert_true(outcome.asked);
+    assert_false(outcome.running);
+    assert_int_equal(outcome.snapshot->slots[1].verdict, VERDICT_INTERRUPTED);
+    assert_int_equal(outcome.snapshot->slots[1].residue, RESIDUE_POSSIBLE);
+    free(outcome.snapshot);
+}
+
+static void test_a_stop_before_the_request_touches_nothing(void **state)
+{
+    (void)state;
+    static const char *const script[] = {"!", "hang", NULL};
+    struct press_outcome outcome;
+
+    press(&outcome, script);
+    assert_int_equal(outcome.end, CLIENT_GIVEN_UP);
+    assert_false(outcome.asked);
+    free(outcome.snapshot);
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -278,6 +307,8 @@ int main(void)
         cmocka_unit_test(test_another_protocol_is_refused),
         cmocka_unit_test(test_a_signal_stops_the_drives),
         cmocka_unit_test(test_a_second_signal_ends_at_once),
+        cmocka_unit_test(test_a_request_without_an_answer_is_told_of),
+        cmocka_unit_test(test_a_stop_before_the_request_touches_nothing),
     };
     return cmocka_run_group_tests_name("press_client", tests, NULL, NULL);
 }

@@ -86,11 +86,12 @@ static void test_utf8_and_colour_only_add(void **state)
     options.colour = true;
     finish(&snapshot->slots[0], SLOT_REFUSED, VERDICT_IN_USE);
     strcpy(snapshot->slots[0].drive.note, "mounted on /mnt");
-    assert_frame(snapshot, 100, 24, &options,
-                 "Writing films (4.0 GB) onto 1 drive | 1:05\n"
-                 "\033[33m−\033[0m /dev/sd1 \033[33min-use      \033[0m busy: unmount it, or wait a "
-                 "little and plug it in again (mounted on /mnt)\n"
-                 "0 running, 0 passed, 0 failed, 1 refused | 0 B/s | master read 5.0 GB");
+    assert_frame(
+        snapshot, 100, 24, &options,
+        "Writing films (4.0 GB) onto 1 drive | 1:05\n"
+        "\033[33m−\033[0m /dev/sd1 \033[33min-use      \033[0m busy: unmount it, or wait a "
+        "little and plug it in again (mounted on /mnt)\n"
+        "0 running, 0 passed, 0 failed, 1 refused | 0 B/s | master read 5.0 GB");
     free(snapshot);
 }
 
@@ -112,6 +113,20 @@ static void test_narrow_terminals_lose_the_bar_first(void **state)
                  "Writing films (4.0 GB)..\n"
                  "> /dev/sd1 writing     \n"
                  "1 running, 0 passed, 0..");
+    free(snapshot);
+}
+
+/* At 80 columns no name takes the bar away. */
+static void test_a_long_name_leaves_room_for_the_bar(void **state)
+{
+    (void)state;
+    struct snapshot *snapshot = press_of(1);
+    strcpy(snapshot->slots[0].target, "/dev/disk/by-id/usb-SanDisk_Ultra_4C530001120101-0:0");
+    char *frame = progress_render(snapshot, 80, 24, &ascii);
+
+    assert_non_null(strstr(frame, " ###..... "));
+    assert_non_null(strstr(frame, "2:05 left"));
+    free(frame);
     free(snapshot);
 }
 
@@ -257,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_each_drive_has_its_line),
         cmocka_unit_test(test_utf8_and_colour_only_add),
         cmocka_unit_test(test_narrow_terminals_lose_the_bar_first),
+        cmocka_unit_test(test_a_long_name_leaves_room_for_the_bar),
         cmocka_unit_test(test_no_frame_exceeds_the_terminal),
         cmocka_unit_test(test_what_needs_a_hand_is_shown_first),
         cmocka_unit_test(test_totals_are_of_all_drives),

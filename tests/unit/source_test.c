@@ -186,6 +186,7 @@ static void test_a_name_finds_the_catalogue_and_a_file_goes_first(void **state)
     assert_int_equal(source_open(&source, "films", "images", NULL, reason), 0);
     assert_string_equal(source.name, "films");
     assert_string_equal(source.path, "images/films.img");
+    assert_true(source.in_catalogue);
     assert_true(source.has_manifest);
     source_close(&source);
 
@@ -198,6 +199,7 @@ static void test_a_name_finds_the_catalogue_and_a_file_goes_first(void **state)
     free(files_make_image("films", 600));
     assert_int_equal(source_open(&source, "films", "images", NULL, reason), 0);
     assert_string_equal(source.path, "films");
+    assert_false(source.in_catalogue);
     assert_int_equal(source.file_bytes, 600);
     source_close(&source);
     assert_int_equal(unlink("films"), 0);
@@ -206,6 +208,53 @@ static void test_a_name_finds_the_catalogue_and_a_file_goes_first(void **state)
     assert_int_equal(unlink("images/films.img.manifest"), 0);
     assert_int_equal(source_open(&source, "films", "images", NULL, reason), -EBADMSG);
     assert_contains(reason, "no manifest");
+}
+
+static void test_what_is_compressed_is_told(void **state)
+{
+    static const struct {
+        const char *data;
+        size_t length_bytes;
+        const char *kind;
+    } cases[] = {
+        {"\x1f\x8b\x08\0\0\0", 6, "gzip"},
+        {"\xfd"
+         "7zXZ\0",
+         6, "xz"},
+        {"\x28\xb5\x2f\xfd", 4, "zstd"},
+        {"BZh91AY", 7, "bzip2"},
+        {"PK\x03\x04", 4, "zip"},
+        {"7z\xbc\xaf\x27\x1c", 6, "7z"},
+        {"\x1f", 1, NULL},
+        {"a raw image", 11, NULL},
+    };
+    struct source source;
+
+    (void)state;
+    for (size_t i = 0; i < array_count(cases); i++) {
+        files_write("a.img", cases[i].data, cases[i].length_bytes);
+        assert_int_equal(source_open(&source, "a.img", "none", NULL, reason), 0);
+        if (cases[i].kind == NULL)
+            assert_null(source.compression);
+        else
+            assert_string_equal(source.compression, cases[i].kind);
+        source_close(&source);
+    }
+}
+
+/* The limit is one, and nothing is allocated beyond it. */
+static void test_what_is_too_large_is_refused(void **state)
+{
+    struct source source;
+    (void)state;
+    files_write("a.img", "a", 1);
+    if (truncate("a.img", (off_t)IMAGE_BYTES_MAX) != 0)
+        skip(); /* not on every file system */
+    assert_int_equal(source_open(&source, "a.img", "none", NULL, reason), 0);
+    source_close(&source);
+    assert_int_equal(truncate("a.img", (off_t)IMAGE_BYTES_MAX + 1), 0);
+    assert_int_equal(source_open(&source, "a.img", "none", NULL, reason), -EFBIG);
+    assert_contains(reason, "1024 GiB");
 }
 
 static void test_a_master_that_changes_is_noticed(void **state)
@@ -249,6 +298,8 @@ int main(void)
         files_test(test_what_cannot_be_a_master),
         files_test(test_no_permission_is_said),
         files_test(test_a_name_finds_the_catalogue_and_a_file_goes_first),
+        files_test(test_what_is_compressed_is_told),
+        files_test(test_what_is_too_large_is_refused),
         files_test(test_a_master_that_changes_is_noticed),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

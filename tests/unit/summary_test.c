@@ -114,9 +114,20 @@ static void test_narrow_lines_are_broken_in_two(void **state)
 
     assert_non_null(strstr(text, "+ /dev/sdc passed       wrote 4.0 GB in 1:20, read back 4.0 GB "
                                  "in 40 s\n"));
-    assert_non_null(strstr(text, "X /dev/sdb mismatch     wrote 4.0 GB in 9.9 s, read back 4.0 GB "
-                                 "in 1.0 s\n    it gives back"));
+    assert_non_null(strstr(text, "X /dev/sdb mismatch     it gives back other data than was "
+                                 "written: bin it;\n"
+                                 "    bad chunks 10, 11, 12, 13, 14 and 2 more; wrote 4.0 GB in "
+                                 "9.9 s,\n    read back 4.0 GB in 1.0 s\n"));
+    assert_non_null(strstr(text, "1 passed (every byte was read back and matches), 1 failed, "
+                                 "1 refused,\n    1 aborted"));
     free(text);
+    /* At no width is a number parted from its unit. */
+    for (unsigned width = 20; width < 120; width++) {
+        text = printed(&summary, width);
+        for (const char *end = text; (end = strchr(end, '\n')) != NULL; end++)
+            assert_false(end > text && end[1] == ' ' && strchr(",; ", end[-1]) == NULL);
+        free(text);
+    }
     free(snapshot);
 }
 
