@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "daemon/identify.h"
 
-#include "lib/base/check.h"
+#include "daemon/identify_loop.h"
+#include "daemon/identify_sysfs.h"
 #include "lib/base/units.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -27,138 +26,60 @@ const struct identify_host identify_this_host = {
  * always miss one. */
 static const char *const places_for_media[] = {"/media", "/mnt", "/run/media", "/tmp"};
 
-/* --- sysfs ------------------------------------------------------------------------------------ */
-
-/* Reads the first line of an attribute of the device `name`, without its newline. 0 or -errno. */
-static int read_attribute(const struct identify_host *host, const char *name, const char *attribute,
-                          char *text, size_t text_bytes)
-{
-    char path[PATH_MAX];
-
-    if (snprintf(path, sizeof(path), "%s/class/block/%s/%s", host->sysfs, name, attribute) >=
-        (int)sizeof(path))
-        return -ENAMETOOLONG;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    ssize_t length = read(fd, text, text_bytes - 1);
-    int error = length < 0 ? -errno : 0;
-    (void)close(fd);
-    if (error != 0)
-        return error;
-    text[length] = '\0';
-    text[strcspn(text, "\n")] = '\0';
-    return 0;
-}
-
-static uint64_t read_number(const struct identify_host *host, const char *name,
-                            const char *attribute)
-{
-    char text[32];
-
-    if (read_attribute(host, name, attribute, text, sizeof(text)) != 0)
-        return 0;
-    return strtoull(text, NULL, 10);
-}
-
-static int parse_device_number(const char *text, dev_t *number)
-{
-    unsigned major_number;
-    unsigned minor_number;
-    char rest;
-
-    if (sscanf(text, "%u:%u%c", &major_number, &minor_number, &rest) != 2)
-        return -EINVAL;
-    *number = makedev(major_number, minor_number);
-    return 0;
-}
-
-static bool has_attribute(const struct identify_host *host, const char *name, const char *attribute)
-{
-    char path[PATH_MAX];
-
-    return snprintf(path, sizeof(path), "%s/class/block/%s/%s", host->sysfs, name, attribute) <
-               (int)sizeof(path) &&
-           access(path, F_OK) == 0;
-}
-
-static int copy_name(char name[DEVICE_NAME_BYTES], const char *from)
-{
-    size_t length = strlen(from);
-
-    if (length == 0 || length >= DEVICE_NAME_BYTES)
-        return -EINVAL;
-    memcpy(name, from, length + 1);
-    return 0;
-}
-
-/* The last part of the path that a link in sysfs leads to, and the part before it. */
-static int resolve_link(const char *link, char name[DEVICE_NAME_BYTES],
-                        char parent[DEVICE_NAME_BYTES])
-{
-    char path[PATH_MAX];
-
-    if (realpath(link, path) == NULL)
-        return -errno;
-    char *last = strrchr(path, '/');
-    if (last == NULL || last == path)
-        return -EINVAL;
-    *last = '\0';
-    char *before = strrchr(path, '/');
-    if (before == NULL || copy_name(name, last + 1) != 0)
-        return -EINVAL;
-    return copy_name(parent, before + 1);
-}
-
-static int find_names(const struct identify_host *host, const char *link,
-                      struct block_device *device)
-{
-    char parent[DEVICE_NAME_BYTES];
-
-    int error = resolve_link(link, device->name, parent);
-    if (error != 0)
-        return error;
-    device->partition = has_attribute(host, device->name, "partition");
-    return copy_name(device->disk, device->partition ? parent : device->name);
-}
+/* --- Looking a device up ---------------------------------------------------------------------- */
 
 int identify_device(const struct identify_host *host, dev_t number, struct block_device *device)
 {
     char link[PATH_MAX];
+    uint64_t read_only = 0;
 
     *device = (struct block_device){.number = number};
     if (snprintf(link, sizeof(link), "%s/dev/block/%u:%u", host->sysfs, major(number),
                  minor(number)) >= (int)sizeof(link))
         return -ENAMETOOLONG;
-    int error = find_names(host, link, device);
-    if (error != 0)
-        return error;
-    device->read_only = read_number(host, device->name, "ro") != 0;
-    device->diskseq = read_number(host, device->disk, "diskseq");
-    return 0;
+    int error = sysfs_find_names(host, link, device);
+    if (error == 0)
+        error = sysfs_read_number(host, device->name, "ro", &read_only);
+    if (error == 0)
+        error = sysfs_read_number(host, device->disk, "diskseq", &device->diskseq);
+    device->read_only = read_only != 0;
+    return error;
 }
 
 bool identify_present(const struct identify_host *host, const struct block_device *device)
 {
     struct block_device now;
 
-    return identify_device(host, device->number, &now) == 0 && now.diskseq == device->diskseq;
+    int error = identify_device(host, device->number, &now);
+    /* A shortage of our own does not say that it is gone. */
+    return error == 0 ? now.diskseq == device->diskseq : !sysfs_vanished(error);
 }
 
 /* --- The devices that are stacked on the same disks ------------------------------------------- */
 
 struct device_set {
+    const struct identify_host *host;
+    struct loop_table *loops;
     struct {
         char name[DEVICE_NAME_BYTES];
         dev_t number;
     } items[DEVICES_MAX];
     size_t count;
     bool overflow;                  /* there are more; then nothing may be concluded */
+    int error;                      /* the first trouble of our own; the same */
     char holder[DEVICE_NAME_BYTES]; /* the first device found to hold another */
 };
 
+/* Returns whether a step of looking around went well. What vanished meanwhile is passed over. */
+static bool went_well(struct device_set *set, int error)
+{
+    if (error != 0 && !sysfs_vanished(error) && set->error == 0)
+        set->error = error;
+    return error == 0;
+}
+
 /* Returns true if the device is new in the set. One that vanished meanwhile is left out. */
-static bool set_add(const struct identify_host *host, struct device_set *set, const char *name)
+static bool set_add(struct device_set *set, const char *name)
 {
     char text[32];
     dev_t number;
@@ -167,10 +88,10 @@ static bool set_add(const struct identify_host *host, struct device_set *set, co
         if (strcmp(set->items[i].name, name) == 0)
             return false;
     }
-    if (read_attribute(host, name, "dev", text, sizeof(text)) != 0 ||
-        parse_device_number(text, &number) != 0)
+    if (!went_well(set, sysfs_read(set->host, name, "dev", text, sizeof(text))) ||
+        !went_well(set, sysfs_parse_device(text, &number)))
         return false;
-    if (set->count == DEVICES_MAX || copy_name(set->items[set->count].name, name) != 0) {
+    if (set->count == DEVICES_MAX || sysfs_copy_name(set->items[set->count].name, name) != 0) {
         set->overflow = true;
         return false;
     }
@@ -178,127 +99,169 @@ static bool set_add(const struct identify_host *host, struct device_set *set, co
     return true;
 }
 
-static DIR *open_directory(const struct identify_host *host, const char *name, const char *part)
+static DIR *open_part(struct device_set *set, const char *name, const char *part)
 {
-    char path[PATH_MAX];
+    DIR *directory;
 
-    if (snprintf(path, sizeof(path), "%s/class/block/%s/%s", host->sysfs, name, part) >=
-        (int)sizeof(path))
-        return NULL;
-    return opendir(path);
+    (void)went_well(set, sysfs_open(set->host, name, part, &directory));
+    return directory;
 }
 
-/* The next entry that is not hidden; NULL at the end. */
-static const char *next_entry(DIR *directory)
+static const char *next_entry(struct device_set *set, DIR *directory)
 {
-    const struct dirent *entry;
+    const char *entry;
 
-    while ((entry = readdir(directory)) != NULL) {
-        if (entry->d_name[0] != '.')
-            return entry->d_name;
-    }
-    return NULL;
+    (void)went_well(set, sysfs_next(directory, &entry));
+    return entry;
 }
 
-static void add_partitions(const struct identify_host *host, struct device_set *set,
-                           const char *name)
+static void add_partitions(struct device_set *set, const char *name)
 {
-    DIR *directory = open_directory(host, name, "");
+    DIR *directory = open_part(set, name, "");
     const char *entry;
     char path[PATH_MAX];
+    bool partition;
 
     if (directory == NULL)
         return;
-    while ((entry = next_entry(directory)) != NULL) {
-        if (snprintf(path, sizeof(path), "%s/partition", entry) < (int)sizeof(path) &&
-            has_attribute(host, name, path))
-            (void)set_add(host, set, entry);
+    while ((entry = next_entry(set, directory)) != NULL) {
+        (void)snprintf(path, sizeof(path), "%s/partition", entry);
+        if (went_well(set, sysfs_has(set->host, name, path, &partition)) && partition)
+            (void)set_add(set, entry);
     }
     (void)closedir(directory);
 }
 
-static void add_holders(const struct identify_host *host, struct device_set *set, const char *name)
+static void add_holder(struct device_set *set, const char *name)
 {
-    DIR *directory = open_directory(host, name, "holders");
+    if (set_add(set, name) && set->holder[0] == '\0')
+        (void)sysfs_copy_name(set->holder, name);
+}
+
+static void add_holders(struct device_set *set, const char *name)
+{
+    DIR *directory = open_part(set, name, "holders");
     const char *entry;
 
     if (directory == NULL)
         return;
-    while ((entry = next_entry(directory)) != NULL) {
-        if (set_add(host, set, entry) && set->holder[0] == '\0')
-            (void)copy_name(set->holder, entry);
-    }
+    while ((entry = next_entry(set, directory)) != NULL)
+        add_holder(set, entry);
     (void)closedir(directory);
+}
+
+static void add_loops(struct device_set *set, dev_t number)
+{
+    for (size_t i = 0; i < set->loops->count; i++) {
+        const struct loop_device *loop = &set->loops->items[i];
+        if (loop->on_block && loop->number == number)
+            add_holder(set, loop->name);
+    }
 }
 
 /* Adds what stands on the devices from number `first` on, and what stands on that. */
-static void add_above(const struct identify_host *host, struct device_set *set, size_t first)
+static void add_above(struct device_set *set, size_t first)
 {
     for (size_t i = first; i < set->count; i++) {
         char name[DEVICE_NAME_BYTES];
         memcpy(name, set->items[i].name, sizeof(name));
-        add_partitions(host, set, name);
-        add_holders(host, set, name);
+        add_partitions(set, name);
+        add_holders(set, name);
+        add_loops(set, set->items[i].number);
     }
 }
 
-/* Adds the devices that the device stands on, down to the disks. */
-static void add_below(const struct identify_host *host, struct device_set *set, const char *name,
-                      unsigned depth)
+/* The name of the block device that a loop device stands on; false if it stands on none. */
+static bool find_loop_backing(struct device_set *set, const char *name,
+                              char backing[DEVICE_NAME_BYTES])
 {
-    char link[PATH_MAX];
     struct block_device device;
 
-    (void)snprintf(link, sizeof(link), "%s/class/block/%s", host->sysfs, name);
+    for (size_t i = 0; i < set->loops->count; i++) {
+        const struct loop_device *loop = &set->loops->items[i];
+        if (!loop->on_block || strcmp(loop->name, name) != 0)
+            continue;
+        if (!went_well(set, identify_device(set->host, loop->number, &device)))
+            return false;
+        memcpy(backing, device.name, sizeof(device.name));
+        return true;
+    }
+    return false;
+}
+
+/* Adds the devices that the device stands on, down to the disks. */
+static void add_below(struct device_set *set, const char *name, unsigned depth)
+{
+    char link[PATH_MAX];
+    char backing[DEVICE_NAME_BYTES];
+    struct block_device device;
+
+    (void)snprintf(link, sizeof(link), "%s/class/block/%s", set->host->sysfs, name);
     if (depth == DEVICE_DEPTH_MAX) {
         set->overflow = true;
         return;
     }
-    if (find_names(host, link, &device) == 0 && device.partition) {
-        if (set_add(host, set, device.disk))
-            add_below(host, set, device.disk, depth + 1);
+    if (went_well(set, sysfs_find_names(set->host, link, &device)) && device.partition) {
+        if (set_add(set, device.disk))
+            add_below(set, device.disk, depth + 1);
         return;
     }
-    DIR *directory = open_directory(host, name, "slaves");
+    if (find_loop_backing(set, name, backing) && set_add(set, backing))
+        add_below(set, backing, depth + 1);
+    DIR *directory = open_part(set, name, "slaves");
     const char *entry;
     if (directory == NULL)
         return;
-    while ((entry = next_entry(directory)) != NULL) {
-        if (set_add(host, set, entry))
-            add_below(host, set, entry, depth + 1);
+    while ((entry = next_entry(set, directory)) != NULL) {
+        if (set_add(set, entry))
+            add_below(set, entry, depth + 1);
     }
     (void)closedir(directory);
 }
 
+static DIR *open_path(struct device_set *set, const char *path)
+{
+    DIR *directory = opendir(path);
+
+    (void)went_well(set, directory != NULL ? 0 : -errno);
+    return directory;
+}
+
+/* Adds all devices of a btrfs if one of them is among the first `own` of the set. */
+static void add_btrfs(struct device_set *set, const char *filesystem, size_t own)
+{
+    char path[PATH_MAX];
+    const char *entry;
+    bool ours = false;
+
+    (void)snprintf(path, sizeof(path), "%s/fs/btrfs/%s/devices", set->host->sysfs, filesystem);
+    DIR *devices = open_path(set, path);
+    if (devices == NULL)
+        return;
+    while ((entry = next_entry(set, devices)) != NULL) {
+        for (size_t i = 0; i < own && !ours; i++)
+            ours = strcmp(set->items[i].name, entry) == 0;
+    }
+    rewinddir(devices);
+    while (ours && (entry = next_entry(set, devices)) != NULL)
+        (void)set_add(set, entry);
+    (void)closedir(devices);
+}
+
 /* A btrfs on several devices is mounted under the name of one of them. Where the set has one of a
  * filesystem's devices, adds the others. */
-static void add_btrfs_peers(const struct identify_host *host, struct device_set *set)
+static void add_btrfs_peers(struct device_set *set)
 {
     char path[PATH_MAX];
     const char *entry;
 
-    (void)snprintf(path, sizeof(path), "%s/fs/btrfs", host->sysfs);
-    DIR *filesystems = opendir(path);
+    (void)snprintf(path, sizeof(path), "%s/fs/btrfs", set->host->sysfs);
+    DIR *filesystems = open_path(set, path);
     if (filesystems == NULL)
         return;
     size_t own = set->count;
-    while ((entry = next_entry(filesystems)) != NULL) {
-        bool ours = false;
-        if (snprintf(path, sizeof(path), "%s/fs/btrfs/%s/devices", host->sysfs, entry) >=
-            (int)sizeof(path))
-            continue;
-        DIR *devices = opendir(path);
-        if (devices == NULL)
-            continue;
-        while ((entry = next_entry(devices)) != NULL) {
-            for (size_t i = 0; i < own && !ours; i++)
-                ours = strcmp(set->items[i].name, entry) == 0;
-        }
-        rewinddir(devices);
-        while (ours && (entry = next_entry(devices)) != NULL)
-            (void)set_add(host, set, entry);
-        (void)closedir(devices);
-    }
+    while ((entry = next_entry(set, filesystems)) != NULL)
+        add_btrfs(set, entry, own);
     (void)closedir(filesystems);
 }
 
@@ -376,14 +339,17 @@ static bool set_has_number(const struct device_set *set, dev_t number)
 static bool set_has_path(const struct device_set *set, const char *path)
 {
     char resolved[PATH_MAX];
-    const char *name = realpath(path, resolved) != NULL ? resolved : path;
 
+    /* Others are no devices, and to look for them could wait for a server that is dead. */
+    if (strncmp(path, "/dev/", 5) != 0)
+        return false;
+    const char *name = realpath(path, resolved) != NULL ? resolved : path;
     if (strncmp(name, "/dev/", 5) != 0)
         return false;
     name += 5;
     for (size_t i = 0; i < set->count; i++) {
         char own[DEVICE_NAME_BYTES];
-        (void)copy_name(own, set->items[i].name);
+        (void)sysfs_copy_name(own, set->items[i].name);
         /* A name such as cciss/c0d0 has '!' for '/' in sysfs. */
         for (char *at = own; (at = strchr(at, '!')) != NULL;)
             *at = '/';
@@ -432,7 +398,7 @@ static bool parse_mount(char *line, struct mount_line *mount)
     mount->directory = fields[4];
     decode_octal(mount->directory);
     decode_octal(mount->source);
-    return parse_device_number(fields[2], &mount->number) == 0;
+    return sysfs_parse_device(fields[2], &mount->number) == 0;
 }
 
 static void raise_use(enum device_use *use, enum device_use found, char *why, size_t why_bytes,
@@ -492,6 +458,28 @@ static int scan_swaps(const struct identify_host *host, const struct device_set 
     return 0;
 }
 
+/* Finds all devices that are stacked on the same disks. 0 or -errno. */
+static int find_stack(struct device_set *set, const struct block_device *device,
+                      enum device_use *use, char *why, size_t why_bytes)
+{
+    int error = loop_table_read(set->host, false, &set->loops);
+
+    if (error != 0)
+        return error;
+    (void)set_add(set, device->name);
+    add_above(set, 0);
+    /* What holds the device itself; what holds those below it may be the device. */
+    if (set->holder[0] != '\0')
+        raise_use(use, DEVICE_IN_USE, why, why_bytes, "held by ", set->holder);
+    size_t above = set->count;
+    add_below(set, device->name, 0);
+    add_above(set, above);
+    add_btrfs_peers(set);
+    set->overflow = set->overflow || set->loops->overflow;
+    free(set->loops);
+    return set->error;
+}
+
 int identify_use(const struct identify_host *host, const struct block_device *device,
                  enum device_use *use, char *why, size_t why_bytes)
 {
@@ -501,21 +489,14 @@ int identify_use(const struct identify_host *host, const struct block_device *de
     why[0] = '\0';
     if (set == NULL)
         return -ENOMEM;
-    (void)set_add(host, set, device->name);
-    add_above(host, set, 0);
-    /* What holds the device itself; what holds those below it may be the device. */
-    if (set->holder[0] != '\0')
-        raise_use(use, DEVICE_IN_USE, why, why_bytes, "held by ", set->holder);
-    size_t above = set->count;
-    add_below(host, set, device->name, 0);
-    add_above(host, set, above);
-    add_btrfs_peers(host, set);
-
+    set->host = host;
+    int stack_error = find_stack(set, device, use, why, why_bytes);
+    /* With what was found: it may be enough to know it for the system's. */
     int error = scan_mounts(host, set, use, why, why_bytes);
     if (error == 0)
         error = scan_swaps(host, set, use, why, why_bytes);
     if (set->overflow)
         raise_use(use, DEVICE_OF_SYSTEM, why, why_bytes, "too many devices are stacked on it", "");
     free(set);
-    return error;
+    return stack_error != 0 ? stack_error : error;
 }

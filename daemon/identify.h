@@ -50,17 +50,24 @@ enum device_use {
     DEVICE_OF_SYSTEM, /* mounted anywhere else, or swap: the running system stands on it */
 };
 
-/* Looks a device number up. 0 or -errno: -ENOENT when the kernel knows no such device. */
+/* Looks a device number up. 0 or -errno: -ENOENT when sysfs knows no such device. */
 int identify_device(const struct identify_host *host, dev_t number, struct block_device *device);
 
 /* Tells who uses the device's whole disk: the disk, its partitions, whatever is stacked on them,
  * and for a stacked device (an LVM volume, an array) the same for every disk below it. `why` is for
  * people, such as "mounted on /boot". 0, or -errno when it could not be found out: then it must not
- * be touched. A stack beyond DEVICES_MAX or DEVICE_DEPTH_MAX counts as the system's. */
+ * be touched. A stack beyond DEVICES_MAX, DEVICE_DEPTH_MAX or a machine with too many loop devices
+ * counts as the system's. */
 int identify_use(const struct identify_host *host, const struct block_device *device,
                  enum device_use *use, char *why, size_t why_bytes);
 
-/* Whether the same disk is still there, by its number and diskseq. */
+/* Whether a loop device stands on the regular file that stat(2) calls this. 1 with its name in
+ * `loop`, 0 if none does, or -errno when it could not be found out. */
+int identify_loop_on(const struct identify_host *host, dev_t file_device, ino_t file_inode,
+                     char loop[DEVICE_NAME_BYTES]);
+
+/* Whether the same disk is still there, by its number and diskseq; true where that cannot be found
+ * out. */
 bool identify_present(const struct identify_host *host, const struct block_device *device);
 
 /* What the drive calls itself: vendor with model, and serial number, made fit to be shown; "" for

@@ -2,6 +2,7 @@
 #include "daemon/identify.h"
 
 #include "lib/base/check.h"
+#include "lib/base/text.h"
 
 #include <libudev.h>
 #include <limits.h>
@@ -14,51 +15,17 @@
 
 /* --- Text fit to be shown --------------------------------------------------------------------- */
 
-/* The length of the well-formed UTF-8 character at `text` (Unicode 15, table 3-7) and its code
- * point, or 0. */
-static size_t decode_character(const unsigned char *text, uint32_t *code)
-{
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = text[0] < 0x80   ? 1
-                    : text[0] < 0xc0 ? 0
-                    : text[0] < 0xe0 ? 2
-                    : text[0] < 0xf0 ? 3
-                    : text[0] < 0xf8 ? 4
-                                     : 0;
-    if (length == 0)
-        return 0;
-    *code = length == 1 ? text[0] : text[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        *code = *code << 6 | (text[i] & 0x3fu);
-    }
-    if (*code < smallest[length] || *code > 0x10ffff || (*code >= 0xd800 && *code <= 0xdfff))
-        return 0;
-    return length;
-}
-
-/* Control characters, and those that are not seen but change how others are. */
-static bool is_showable(uint32_t code)
-{
-    return code >= 0x20 && !(code >= 0x7f && code <= 0x9f) && code != 0xad && code != 0x61c &&
-           !(code >= 0x200b && code <= 0x200f) && !(code >= 0x2028 && code <= 0x202e) &&
-           !(code >= 0x2060 && code <= 0x206f) && code != 0xfeff &&
-           !(code >= 0xfff9 && code <= 0xfffb) && !(code >= 0xe0000 && code <= 0xe0fff) &&
-           (code & 0xfffe) != 0xfffe;
-}
-
 void identify_text(char *text, size_t bytes, const char *raw)
 {
-    const unsigned char *from = (const unsigned char *)raw;
+    const char *from = raw;
     size_t used = 0;
     bool blank = false; /* one is due before the next character */
 
     check(bytes > 0);
     while (*from != '\0') {
         uint32_t code = 0;
-        size_t length = decode_character(from, &code);
-        const char *shown = (const char *)from;
+        size_t length = text_decode(from, &code);
+        const char *shown = from;
         size_t shown_bytes = length;
 
         from += length > 0 ? length : 1;
@@ -66,7 +33,7 @@ void identify_text(char *text, size_t bytes, const char *raw)
             blank = used > 0;
             continue;
         }
-        if (length == 0 || !is_showable(code)) {
+        if (length == 0 || !text_is_showable(code)) {
             shown = "?";
             shown_bytes = 1;
         }

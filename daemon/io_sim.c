@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "daemon/io_sim.h"
 
+#include "daemon/medium_opening.h"
 #include "lib/base/check.h"
 #include "lib/base/container.h"
 #include "lib/base/units.h"
@@ -310,7 +311,7 @@ static enum open_result settle_capacity(struct sim_config *config, uint64_t file
 static enum open_result open_file(struct sim_medium *sim, const char *path, bool for_writing,
                                   struct drive_facts *facts, struct medium_identity *identity)
 {
-    const struct medium_file_options options = {.regular_only = true, .buffered = true};
+    const struct medium_file_options options = {.regular_only = true, .inside = true};
     enum open_result result = rehearse(&sim->config, for_writing, identity);
 
     if (result == OPEN_OK)
@@ -321,6 +322,18 @@ static enum open_result open_file(struct sim_medium *sim, const char *path, bool
     if (result != OPEN_OK)
         sim->file->ops->close(sim->file);
     return result;
+}
+
+/* What is wrong with a description is no fault of the drive, nor of this machine. */
+static enum open_result load(struct sim_medium *sim, const char *path, const char *description,
+                             bool for_writing, struct drive_facts *facts,
+                             struct medium_identity *identity)
+{
+    int error = sim_config_load(&sim->config, description, identity);
+
+    if (error == -EMFILE || error == -ENFILE || error == -ENOMEM)
+        return OPEN_OUR_FAULT;
+    return error != 0 ? OPEN_UNSUITABLE : open_file(sim, path, for_writing, facts, identity);
 }
 
 enum open_result medium_sim_open(const char *path, bool for_writing, struct medium **medium,
@@ -334,11 +347,11 @@ enum open_result medium_sim_open(const char *path, bool for_writing, struct medi
     *facts = (struct drive_facts){0};
     *identity = (struct medium_identity){0};
     if (sim == NULL)
-        medium_note(identity, "%s", strerror(ENOMEM));
-    else if (snprintf(description, sizeof(description), "%s.sim", path) >= (int)sizeof(description))
+        return medium_refuse_errno(identity, ENOMEM);
+    if (snprintf(description, sizeof(description), "%s.sim", path) >= (int)sizeof(description))
         medium_note(identity, "%s", strerror(ENAMETOOLONG));
-    else if (sim_config_load(&sim->config, description, identity) == 0)
-        result = open_file(sim, path, for_writing, facts, identity);
+    else
+        result = load(sim, path, description, for_writing, facts, identity);
     if (result != OPEN_OK) {
         *facts = (struct drive_facts){0};
         free(sim);

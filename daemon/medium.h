@@ -23,7 +23,9 @@ struct medium_identity {
     char serial[MEDIUM_NAME_BYTES]; /* "" while not known */
     /* For people: why it was not opened, or what is special (for example "no direct I/O"). */
     char note[MEDIUM_NOTE_BYTES];
-    bool direct; /* reads come from the device and not from a cache (O_DIRECT) */
+    /* Reads come from the device and not from a cache (O_DIRECT). Of a simulated drive: the
+     * simulated medium's own reads, whatever is beneath. */
+    bool direct;
 };
 
 struct medium;
@@ -33,7 +35,8 @@ struct medium_ops {
     int (*read)(struct medium *medium, void *data, uint32_t length_bytes, uint64_t offset_bytes);
     int (*write)(struct medium *medium, const void *data, uint32_t length_bytes,
                  uint64_t offset_bytes);
-    /* Makes everything written durable and drops what the kernel caches of it. 0 or -errno. */
+    /* Makes everything written durable and drops what the kernel caches of it. 0 or -errno;
+     * -EBUSY: some of it stays in the cache, for another program has it mapped. */
     int (*flush)(struct medium *medium);
     /* Whether the drive is still there, asked after an error. */
     bool (*present)(struct medium *medium);
@@ -59,8 +62,13 @@ struct medium {
  * identity. On OPEN_OK *medium is the caller's to close; otherwise it is NULL, the facts are 0 and
  * identity->note says why. May block for as long as the drive makes it.
  *
- * A shortage of our own (descriptors, memory) and a machine whose mounts cannot be read are
- * OPEN_UNSUITABLE: a refusal with a note, which blames no drive. */
+ * A shortage of our own (descriptors, memory), a machine whose mounts cannot be read and errors
+ * that are not known to be a drive's are OPEN_OUR_FAULT with a note, which blames no drive.
+ *
+ * A regular file that is not opened for direct I/O is read through the kernel's cache, from which
+ * it is thrown out at opening and at each flush; if some of it stays there, it is OPEN_BUSY, and
+ * the flush ends with -EBUSY, which is not the drive's fault. On a file system in memory the cache
+ * is the medium and stays. */
 enum open_result medium_file_open(const char *path, bool for_writing, struct medium **medium,
                                   struct drive_facts *facts, struct medium_identity *identity);
 
@@ -77,8 +85,10 @@ struct medium_expected {
 struct medium_file_options {
     const struct identify_host *host; /* where to look what is in use (identify.h); NULL: here */
     const struct medium_expected *expected; /* OPEN_GONE for anything else; NULL: anything goes */
-    bool regular_only;                /* OPEN_UNSUITABLE for a block device */
-    bool buffered;                    /* a regular file without direct I/O: any length and offset */
+    bool regular_only;                      /* OPEN_UNSUITABLE for a block device */
+    /* A regular file stands for the inside of a simulated drive: any length and offset, nothing is
+     * made durable, and what the kernel caches of it stays. */
+    bool inside;
 };
 
 enum open_result medium_file_open_with(const char *path, bool for_writing,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tools/progress.h"
 
+#include "lib/base/text.h"
 #include "lib/base/units.h"
 #include "tools/text.h"
 
@@ -264,6 +265,41 @@ static void test_clean_text_is_utf8_without_controls(void **state)
         assert_false(text_is_clean(dirty[i]));
 }
 
+static void test_a_shell_reads_a_word_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *word;
+    } cases[] = {
+        {"films-2026.img", "films-2026.img"},
+        {"/a/b c", "'/a/b c'"},
+        {"it's", "'it'\\''s'"},
+        {"-n", "./-n"},
+        {"- n", "'./- n'"},
+        {"", "''"},
+        {"$(x)`y`", "'$(x)`y`'"},
+        {"~", "'~'"},
+        {"a\x1b[2J", "FILE"},
+        {"\xC2\x9B", "FILE"},
+        {"caf\xC3\xA9", "'caf\xC3\xA9'"},
+        {"a-name-that-is-longer-than-the-room-for-it", "FILE"},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        char word[32];
+        assert_string_equal(text_shell_word(word, sizeof(word), cases[i].text, "FILE"),
+                            cases[i].word);
+    }
+}
+
+static void test_cleaning_keeps_what_is_harmless(void **state)
+{
+    (void)state;
+    char text[] = "caf\xC3\xA9 \x1b[2J \xC2\x9B \xE2\x80\xAE \xFF \xE2\x82";
+    text_clean(text);
+    assert_string_equal(text, "caf\xC3\xA9 ?[2J ? ? ? ??");
+}
+
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -279,6 +315,8 @@ int main(void)
         cmocka_unit_test(test_hostile_text_is_harmless),
         cmocka_unit_test(test_text_is_cut_to_its_room),
         cmocka_unit_test(test_clean_text_is_utf8_without_controls),
+        cmocka_unit_test(test_a_shell_reads_a_word_back),
+        cmocka_unit_test(test_cleaning_keeps_what_is_harmless),
     };
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
 }
