@@ -27,6 +27,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 SANITIZE ?=
+export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/support/tsan.suppressions
 DEPS     ?= yes
 V        ?=
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static int fail(char reason[SHELL_REASON_BYTES], int error, const char *what)
@@ -246,6 +247,25 @@ static int open_pool(struct shell *shell, const struct shell_config *config, uin
     return 0;
 }
 
+/* Open files of the process itself, and of one drive while it is looked up and opened: its own, those
+ * in /sys and /run, and a little to spare. */
+enum { DESCRIPTORS_BASE = 32, DESCRIPTORS_PER_DRIVE = 6 };
+
+/* Better no run than one in which some drives find no descriptor left. */
+static int check_descriptors(const struct shell_config *config, char reason[SHELL_REASON_BYTES])
+{
+    uint64_t needed = DESCRIPTORS_BASE + (uint64_t)config->slot_count * DESCRIPTORS_PER_DRIVE;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return 0;
+    (void)snprintf(reason, SHELL_REASON_BYTES,
+                   "%u drives at once need up to %" PRIu64 " open files and the limit is %" PRIu64
+                   ": use fewer, or raise it with `ulimit -n`",
+                   config->slot_count, needed, (uint64_t)limit.rlim_cur);
+    return -EMFILE;
+}
+
 static int open_engines(struct shell *shell, const struct shell_config *config,
                         char reason[SHELL_REASON_BYTES])
 {
@@ -327,7 +347,9 @@ int shell_open(struct shell *shell, const struct shell_config *config, struct so
     struct event event = {.type = EVENT_IMAGE};
 
     shell->source = source;
-    int error = open_pool(shell, config, &buffer_count, reason);
+    int error = check_descriptors(config, reason);
+    if (error == 0)
+        error = open_pool(shell, config, &buffer_count, reason);
     if (error == 0)
         error = open_press(shell, config, buffer_count, reason);
     if (error == 0)
