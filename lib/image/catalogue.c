@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* The happy path of adding: lock the directory, copy to a hidden file while hashing, make that
- * durable, save the manifest, rename the copy to its name. The rename is what makes it an image. */
+/* The happy path of adding: lock the directory, copy to a hidden file while hashing, write the
+ * manifest to another one, make both durable, rename the manifest and then the copy to their names.
+ * The last rename is what makes it an image. */
 #include "lib/image/catalogue.h"
 
+#include "lib/base/text.h"
 #include "lib/image/file.h"
 
 #include <dirent.h>
@@ -15,31 +17,86 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* The copy while it is made. One name for all, so that a crash leaves at most one. */
-#define COPY_NAME ".adding"
+/* What is being made. One name for all, so that the next one takes the place of what a crash left;
+ * manifest_write() does so by itself. */
+#define COPY_NAME     ".adding"
+#define MANIFEST_NAME COPY_NAME MANIFEST_SUFFIX
 
 static int fits(int length, size_t path_bytes)
 {
     return length < 0 || (size_t)length >= path_bytes ? -ENAMETOOLONG : 0;
 }
 
-int catalogue_default_directory(char *path, size_t path_bytes)
+static void add_place(struct catalogue_places *places, const char *directory, const char *below)
 {
-    static const char system_directory[] = "/var/lib/drivepress/images";
+    char *path = places->paths[places->count];
+    if (fits(snprintf(path, PATH_MAX, "%s%s", directory, below), PATH_MAX) == 0)
+        places->count++;
+}
+
+void catalogue_places_find_with(struct catalogue_places *places, const char *chosen,
+                                const char *system_directory)
+{
     const char *wanted = getenv("DRIVEPRESS_IMAGES");
     const char *data = getenv("XDG_DATA_HOME");
     const char *home = getenv("HOME");
 
-    if (wanted != NULL && wanted[0] != '\0')
-        return fits(snprintf(path, path_bytes, "%s", wanted), path_bytes);
-    if (access(system_directory, W_OK | X_OK) == 0)
-        return fits(snprintf(path, path_bytes, "%s", system_directory), path_bytes);
+    places->count = 0;
+    if (chosen == NULL && wanted != NULL && wanted[0] != '\0')
+        chosen = wanted;
+    if (chosen != NULL) {
+        add_place(places, chosen, "");
+        return;
+    }
+    if (access(system_directory, R_OK | X_OK) == 0)
+        add_place(places, system_directory, "");
     /* The XDG specification: a relative path there is invalid and to be ignored. */
     if (data != NULL && data[0] == '/')
-        return fits(snprintf(path, path_bytes, "%s/drivepress/images", data), path_bytes);
-    if (home == NULL || home[0] == '\0')
-        return -ENOENT;
-    return fits(snprintf(path, path_bytes, "%s/.local/share/drivepress/images", home), path_bytes);
+        add_place(places, data, "/drivepress/images");
+    else if (home != NULL && home[0] != '\0')
+        add_place(places, home, "/.local/share/drivepress/images");
+}
+
+void catalogue_places_find(struct catalogue_places *places, const char *chosen)
+{
+    catalogue_places_find_with(places, chosen, CATALOGUE_SYSTEM_DIRECTORY);
+}
+
+const char *catalogue_place_to_add(const struct catalogue_places *places)
+{
+    for (unsigned i = 0; i + 1 < places->count; i++) {
+        if (access(places->paths[i], W_OK | X_OK) == 0)
+            return places->paths[i];
+    }
+    return places->count > 0 ? places->paths[places->count - 1] : NULL;
+}
+
+const char *catalogue_places_text(const struct catalogue_places *places, char *text,
+                                  size_t text_bytes)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (unsigned i = 0; i < places->count && used < text_bytes; i++) {
+        const char *path = places->paths[i];
+        size_t length = strlen(path);
+        if (length > CATALOGUE_SHOWN_BYTES - 8)
+            path += length - (CATALOGUE_SHOWN_BYTES - 8);
+        used += (size_t)snprintf(text + used, text_bytes - used, "%s%s", i > 0 ? " or " : "", path);
+    }
+    return text;
+}
+
+const char *catalogue_list_command(const char *chosen, char *text, size_t text_bytes)
+{
+    char word[CATALOGUE_SHOWN_BYTES];
+
+    if (chosen == NULL)
+        (void)snprintf(text, text_bytes, "`drivepress image list`");
+    else
+        (void)snprintf(text, text_bytes, "`drivepress image list --images %s`",
+                       text_shell_word(word, sizeof(word), chosen, "DIR"));
+    return text;
 }
 
 int catalogue_image_path(const char *directory, const char *name, char *path, size_t path_bytes)
@@ -148,23 +205,39 @@ static int begin_copy(struct addition *self)
     return 0;
 }
 
+/* The manifest first: a manifest without its image is not looked at, and one of an older image of
+ * this name is in the way of nothing. */
+static int publish(const struct addition *self)
+{
+    if (renameat(self->directory_fd, MANIFEST_NAME, AT_FDCWD, self->manifest_path) != 0)
+        return -errno;
+    int error = 0;
+    if (renameat(self->directory_fd, COPY_NAME, AT_FDCWD, self->image_path) != 0 ||
+        (fsync(self->directory_fd) != 0 && errno != EINVAL))
+        error = -errno;
+    if (error != 0) {
+        (void)unlink(self->image_path);
+        (void)unlink(self->manifest_path);
+    }
+    return error;
+}
+
 /* The copy's size is what was read: the file may have grown or shrunk after begin_copy(). */
 static int finish_copy(struct addition *self, const struct manifest *manifest)
 {
+    char path[PATH_MAX];
+
     if (ftruncate(self->copy_fd, (off_t)manifest->size_bytes) != 0 || fsync(self->copy_fd) != 0)
         return refuse_write(self, -errno);
-    int error = manifest_save(manifest, self->manifest_path, self->reason);
+    int error =
+        fits(snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, self->directory), sizeof(path));
+    if (error != 0)
+        return refuse_write(self, error);
+    error = manifest_write(manifest, path, self->reason);
     if (error != 0)
         return error;
-    if (renameat(self->directory_fd, COPY_NAME, AT_FDCWD, self->image_path) != 0)
-        error = -errno;
-    else if (fsync(self->directory_fd) != 0 && errno != EINVAL)
-        error = -errno;
-    if (error == 0)
-        return 0;
-    (void)unlink(self->image_path);
-    (void)unlink(self->manifest_path);
-    return refuse_write(self, error);
+    error = publish(self);
+    return error == 0 ? 0 : refuse_write(self, error);
 }
 
 static int add_locked(struct addition *self, manifest_progress *progress, void *context,
@@ -188,8 +261,10 @@ static int add_locked(struct addition *self, manifest_progress *progress, void *
         if (error != 0)
             manifest_free(manifest);
     }
-    if (error != 0 && self->copy_fd >= 0)
+    if (error != 0 && self->copy_fd >= 0) {
         (void)unlinkat(self->directory_fd, COPY_NAME, 0);
+        (void)unlinkat(self->directory_fd, MANIFEST_NAME, 0);
+    }
     if (self->copy_fd >= 0)
         (void)close(self->copy_fd);
     return error;
@@ -252,25 +327,13 @@ int catalogue_find(const char *directory, const char *name, struct manifest *man
     int error = manifest_check_name(name, reason);
     if (error == 0)
         error = load_image(directory, name, manifest, reason);
-    if (error == -ENOENT)
-        reason_format(reason, "%s: there is no image '%s' here; `drivepress image list` shows all",
-                      reason_path(directory), name);
-    return error;
-}
-
-/* The length of the image's name in a file name that belongs to the catalogue, else 0. */
-static size_t image_name_length(const char *file_name)
-{
-    static const char *const suffixes[] = {CATALOGUE_IMAGE_SUFFIX,
-                                           CATALOGUE_IMAGE_SUFFIX MANIFEST_SUFFIX};
-    size_t length = strlen(file_name);
-
-    for (size_t i = 0; i < 2; i++) {
-        size_t suffix_length = strlen(suffixes[i]);
-        if (length > suffix_length && strcmp(file_name + length - suffix_length, suffixes[i]) == 0)
-            return length - suffix_length;
+    if (error == -ENOENT) {
+        char list[CATALOGUE_COMMAND_BYTES];
+        reason_format(reason, "%s: there is no image '%s' here; %s shows all",
+                      reason_path(directory), name,
+                      catalogue_list_command(directory, list, sizeof(list)));
     }
-    return 0;
+    return error;
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -279,19 +342,21 @@ static int compare_entries(const void *a, const void *b)
                   ((const struct catalogue_entry *)b)->name);
 }
 
-/* Notes the name that a file stands for; twice for an image and its manifest. */
+/* Notes the name that an image file stands for. */
 static int note_name(struct catalogue *catalogue, const char *file_name)
 {
     char name[MANIFEST_NAME_BYTES];
-    size_t length = image_name_length(file_name);
+    const char *suffix = strrchr(file_name, '.');
+    size_t length = suffix == NULL ? 0 : (size_t)(suffix - file_name);
 
-    if (length == 0 || length > MANIFEST_NAME_LENGTH_MAX)
+    if (length == 0 || length > MANIFEST_NAME_LENGTH_MAX ||
+        strcmp(suffix, CATALOGUE_IMAGE_SUFFIX) != 0)
         return 0;
     memcpy(name, file_name, length);
     name[length] = '\0';
     if (!manifest_name_valid(name))
         return 0;
-    if (catalogue->count == 2 * CATALOGUE_IMAGES_MAX)
+    if (catalogue->count == CATALOGUE_IMAGES_MAX)
         return -E2BIG;
     size_t count = catalogue->count;
     if ((count & (count - 1)) == 0) { /* full: its room is the next power of two */
@@ -320,20 +385,6 @@ static int note_names(struct catalogue *catalogue, DIR *stream)
     }
 }
 
-static void sort_names(struct catalogue *catalogue)
-{
-    size_t kept = 0;
-
-    if (catalogue->count == 0)
-        return;
-    qsort(catalogue->entries, catalogue->count, sizeof(*catalogue->entries), compare_entries);
-    for (size_t i = 1; i < catalogue->count; i++) {
-        if (compare_entries(&catalogue->entries[kept], &catalogue->entries[i]) != 0)
-            catalogue->entries[++kept] = catalogue->entries[i];
-    }
-    catalogue->count = kept + 1;
-}
-
 int catalogue_list(struct catalogue *catalogue, const char *directory,
                    char reason[IMAGE_REASON_BYTES])
 {
@@ -352,15 +403,11 @@ int catalogue_list(struct catalogue *catalogue, const char *directory,
         catalogue_free(catalogue);
         return error;
     }
-    sort_names(catalogue);
+    if (catalogue->count > 1)
+        qsort(catalogue->entries, catalogue->count, sizeof(*catalogue->entries), compare_entries);
     for (size_t i = 0; i < catalogue->count; i++) {
         struct catalogue_entry *entry = &catalogue->entries[i];
         entry->error = load_image(directory, entry->name, &entry->manifest, entry->reason);
-        if (entry->error == -ENOENT)
-            reason_format(entry->reason,
-                          "%s: there is a manifest but no image file; add the image "
-                          "again, or delete the manifest",
-                          entry->name);
     }
     return 0;
 }

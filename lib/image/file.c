@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "lib/image/file.h"
 
+#include "lib/base/text.h"
+#include "lib/base/units.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,10 +18,7 @@ void reason_format(char reason[IMAGE_REASON_BYTES], const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(reason, IMAGE_REASON_BYTES, format, arguments);
     va_end(arguments);
-    for (char *at = reason; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = '?';
-    }
+    text_clean(reason);
 }
 
 const char *reason_path(const char *path)
@@ -99,6 +99,28 @@ int file_open_image(const char *path, int *fd, struct stat *status, char reason[
         return -ENODATA;
     }
     return error;
+}
+
+const char *file_compression(int fd)
+{
+    static const struct {
+        const char *name;
+        size_t length_bytes;
+        unsigned char magic[6];
+    } kinds[] = {
+        {"gzip", 3, {0x1F, 0x8B, 0x08}},       {"xz", 6, {0xFD, '7', 'z', 'X', 'Z', 0x00}},
+        {"zstd", 4, {0x28, 0xB5, 0x2F, 0xFD}}, {"bzip2", 3, {'B', 'Z', 'h'}},
+        {"zip", 4, {'P', 'K', 0x03, 0x04}},    {"7z", 6, {'7', 'z', 0xBC, 0xAF, 0x27, 0x1C}},
+    };
+    unsigned char data[6] = {0};
+
+    if (pread(fd, data, sizeof(data), 0) < 0)
+        return NULL;
+    for (size_t i = 0; i < array_count(kinds); i++) {
+        if (memcmp(data, kinds[i].magic, kinds[i].length_bytes) == 0)
+            return kinds[i].name;
+    }
+    return NULL;
 }
 
 int file_read(int fd, void *data, size_t length_bytes, uint64_t offset_bytes)

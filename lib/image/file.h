@@ -11,8 +11,8 @@
 
 /* Regular files as the image library needs them, and reasons for people. Any thread. */
 
-/* Writes a reason as printf does. Control characters, which a hostile file name may hold, become
- * '?' so that they never reach a terminal. */
+/* Writes a reason as printf does. What a terminal could obey, which a hostile file name may hold,
+ * becomes '?'. */
 void reason_format(char reason[IMAGE_REASON_BYTES], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -28,6 +28,10 @@ int file_open_regular(const char *path, const char *what, int *fd, struct stat *
 /* The same for an image, which must not be empty (-ENODATA). */
 int file_open_image(const char *path, int *fd, struct stat *status,
                     char reason[IMAGE_REASON_BYTES]);
+
+/* The kind of compression that a file looks like by its first bytes ("gzip", "xz", "zstd", "bzip2",
+ * "zip", "7z"), or NULL for none of these. */
+const char *file_compression(int fd);
 
 /* Reads exactly length_bytes. 0, -errno, or -ESTALE if the file ends early. */
 int file_read(int fd, void *data, size_t length_bytes, uint64_t offset_bytes);

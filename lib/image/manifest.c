@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "lib/image/manifest.h"
 
+#include "lib/base/text.h"
 #include "lib/base/units.h"
 #include "lib/image/file.h"
 
@@ -73,12 +74,14 @@ void manifest_name_from_path(char name[MANIFEST_NAME_BYTES], const char *path)
 int manifest_load_for(struct manifest *manifest, const char *path, const char *image_path,
                       uint64_t image_bytes, char reason[IMAGE_REASON_BYTES])
 {
+    char word[200];
     int error = manifest_load(manifest, path, reason);
     if (error == -ENOENT)
         reason_format(reason,
                       "%s: this image has no manifest; if you trust it, make one with "
-                      "`drivepress image add --manifest-only` and its path",
-                      reason_path(image_path));
+                      "`drivepress image add --manifest-only %s`",
+                      reason_path(image_path),
+                      text_shell_word(word, sizeof(word), image_path, "FILE"));
     if (error != 0 || manifest->size_bytes == image_bytes)
         return error;
     reason_format(reason,
@@ -94,6 +97,20 @@ void manifest_free(struct manifest *manifest)
 {
     free(manifest->chunks);
     manifest->chunks = NULL;
+}
+
+int manifest_check_size(const char *image_path, uint64_t size_bytes, uint32_t chunk_bytes,
+                        char reason[IMAGE_REASON_BYTES])
+{
+    uint64_t most_bytes = min_u64(IMAGE_BYTES_MAX, (uint64_t)MANIFEST_CHUNKS_MAX * chunk_bytes);
+
+    if (size_bytes <= most_bytes)
+        return 0;
+    reason_format(reason,
+                  "%s: the image is larger than %" PRIu64 " GiB, the most that drivepress writes; "
+                  "use a smaller one",
+                  reason_path(image_path), most_bytes / GIB);
+    return -EFBIG;
 }
 
 uint64_t manifest_padded_bytes(uint64_t size_bytes)

@@ -25,7 +25,7 @@ enum {
     MANIFEST_FORMAT = 1,
     MANIFEST_NAME_BYTES = 128, /* with the final zero */
     MANIFEST_NAME_LENGTH_MAX = 100,
-    /* 1 TiB in chunks of 1 MiB: more than any drive that is given away, and 16 MiB of digests. */
+    /* Of 1 MiB they are 1 TiB, IMAGE_BYTES_MAX; 16 MiB of digests. */
     MANIFEST_CHUNKS_MAX = 1048576,
     SHA256_TEXT_BYTES = 65,
     IMAGE_SECTOR_BYTES = 512, /* the logical block of nearly all USB drives */
@@ -34,6 +34,9 @@ enum {
     IMAGE_CHUNK_BYTES_MIN = 65536,
     IMAGE_CHUNK_BYTES_MAX = 16777216,
 };
+
+/* The largest image, with a manifest or without: 1 TiB, more than any drive that is given away. */
+#define IMAGE_BYTES_MAX (UINT64_C(1) << 40)
 
 /* The largest manifest file that is read: MANIFEST_CHUNKS_MAX digests of 35 bytes with their quotes
  * and comma, and some space for those who reformat it. */
@@ -74,6 +77,16 @@ int manifest_compute(struct manifest *manifest, const char *name, const char *im
                      int copy_fd, manifest_progress *progress, void *context,
                      char reason[IMAGE_REASON_BYTES]);
 
+/* The same in chunks of a size as a manifest may have, to compare with that one. */
+int manifest_compute_in_chunks(struct manifest *manifest, const char *name, const char *image_path,
+                               uint32_t chunk_bytes, int copy_fd, manifest_progress *progress,
+                               void *context, char reason[IMAGE_REASON_BYTES]);
+
+/* Writes a manifest to a new file in the place of any old one, and makes its content durable, but
+ * not its name. 0 or -errno with a reason; on failure nothing is left behind. */
+int manifest_write(const struct manifest *manifest, const char *path,
+                   char reason[IMAGE_REASON_BYTES]);
+
 /* Writes a manifest to a new file under another name, makes it durable and renames it to `path`.
  * 0 or -errno with a reason; on failure nothing is left behind and an old file is untouched. One
  * caller per path at a time. */
@@ -100,6 +113,10 @@ void manifest_free(struct manifest *manifest);
 
 /* The bytes that a drive holds of a file of this size: rounded up to whole sectors. */
 uint64_t manifest_padded_bytes(uint64_t size_bytes);
+
+/* 0, or -EFBIG with a reason for an image that is larger than any may be. */
+int manifest_check_size(const char *image_path, uint64_t size_bytes, uint32_t chunk_bytes,
+                        char reason[IMAGE_REASON_BYTES]);
 
 /* The chunks of a file of this size; 64-bit, for it may be more than is allowed. */
 uint64_t manifest_chunk_count(uint64_t size_bytes, uint32_t chunk_bytes);

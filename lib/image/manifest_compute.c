@@ -111,14 +111,10 @@ static int computation_open(struct computation *self, struct manifest *manifest)
         return error;
     }
     manifest->size_bytes = (uint64_t)self->opened.st_size;
-    manifest->chunk_bytes = IMAGE_CHUNK_BYTES;
-    if (manifest->size_bytes > (uint64_t)MANIFEST_CHUNKS_MAX * IMAGE_CHUNK_BYTES) {
-        reason_format(self->reason,
-                      "%s: the image is larger than %u GiB, the most that a manifest "
-                      "can describe; use a smaller one",
-                      reason_path(self->path), MANIFEST_CHUNKS_MAX / 1024U);
-        return -EFBIG;
-    }
+    error =
+        manifest_check_size(self->path, manifest->size_bytes, manifest->chunk_bytes, self->reason);
+    if (error != 0)
+        return error;
     manifest->chunk_count =
         (uint32_t)manifest_chunk_count(manifest->size_bytes, manifest->chunk_bytes);
     manifest->chunks = calloc(manifest->chunk_count, sizeof(*manifest->chunks));
@@ -153,9 +149,17 @@ int manifest_compute(struct manifest *manifest, const char *name, const char *im
                      int copy_fd, manifest_progress *progress, void *context,
                      char reason[IMAGE_REASON_BYTES])
 {
+    return manifest_compute_in_chunks(manifest, name, image_path, IMAGE_CHUNK_BYTES, copy_fd,
+                                      progress, context, reason);
+}
+
+int manifest_compute_in_chunks(struct manifest *manifest, const char *name, const char *image_path,
+                               uint32_t chunk_bytes, int copy_fd, manifest_progress *progress,
+                               void *context, char reason[IMAGE_REASON_BYTES])
+{
     struct computation self = {.path = image_path, .reason = reason, .fd = -1, .copy_fd = copy_fd};
 
-    *manifest = (struct manifest){0};
+    *manifest = (struct manifest){.chunk_bytes = chunk_bytes};
     int error = manifest_check_name(name, reason);
     if (error != 0)
         return error;

@@ -83,9 +83,9 @@ static int create_anew(const char *path)
     return -EEXIST;
 }
 
-static int write_and_rename(const json_t *object, const char *new_path, const char *path)
+static int write_object(const json_t *object, const char *path)
 {
-    int fd = create_anew(new_path);
+    int fd = create_anew(path);
     if (fd < 0)
         return fd;
     FILE *file = fdopen(fd, "w"); /* buffered: the dump comes in very small pieces */
@@ -101,11 +101,33 @@ static int write_and_rename(const json_t *object, const char *new_path, const ch
         if (fclose(file) != 0 && error == 0)
             error = -errno;
     }
-    if (error == 0 && rename(new_path, path) != 0)
-        error = -errno;
     if (error != 0)
-        (void)unlink(new_path);
+        (void)unlink(path);
     return error;
+}
+
+static int refuse_write(int error, const char *path, char reason[IMAGE_REASON_BYTES])
+{
+    reason_format(reason,
+                  "%s: the manifest cannot be written: %s; check the space and the permissions "
+                  "of its directory",
+                  reason_path(path), strerror(-error));
+    return error;
+}
+
+static int write_manifest(const struct manifest *manifest, const char *path)
+{
+    json_t *object = manifest_to_json(manifest);
+    int error = object == NULL ? -ENOMEM : write_object(object, path);
+    json_decref(object);
+    return error;
+}
+
+int manifest_write(const struct manifest *manifest, const char *path,
+                   char reason[IMAGE_REASON_BYTES])
+{
+    int error = write_manifest(manifest, path);
+    return error == 0 ? 0 : refuse_write(error, path, reason);
 }
 
 int manifest_save(const struct manifest *manifest, const char *path,
@@ -115,19 +137,15 @@ int manifest_save(const struct manifest *manifest, const char *path,
     int length = snprintf(new_path, sizeof(new_path), "%s.new-%ld", path, (long)getpid());
     int error = length < 0 || (size_t)length >= sizeof(new_path) ? -ENAMETOOLONG : 0;
 
-    if (error == 0) {
-        json_t *object = manifest_to_json(manifest);
-        error = object == NULL ? -ENOMEM : write_and_rename(object, new_path, path);
-        json_decref(object);
+    if (error == 0)
+        error = write_manifest(manifest, new_path);
+    if (error == 0 && rename(new_path, path) != 0) {
+        error = -errno;
+        (void)unlink(new_path);
     }
     if (error == 0)
         error = file_sync_directory_of(path);
-    if (error != 0)
-        reason_format(reason,
-                      "%s: the manifest cannot be written: %s; check the space and the permissions "
-                      "of its directory",
-                      reason_path(path), strerror(-error));
-    return error;
+    return error == 0 ? 0 : refuse_write(error, path, reason);
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -208,7 +226,8 @@ static int take_shape(const struct reader *reader, struct manifest *manifest)
         return error;
     if ((chunk_bytes & (chunk_bytes - 1)) != 0)
         return distrust(reader, "\"chunk_bytes\" must be a power of two");
-    error = take_integer(reader, "size_bytes", 1, MANIFEST_CHUNKS_MAX * chunk_bytes,
+    error = take_integer(reader, "size_bytes", 1,
+                         min_u64(IMAGE_BYTES_MAX, MANIFEST_CHUNKS_MAX * chunk_bytes),
                          &manifest->size_bytes);
     manifest->chunk_bytes = (uint32_t)chunk_bytes;
     return error;

@@ -4,7 +4,6 @@
 #include "lib/image/source.h"
 
 #include "lib/base/units.h"
-#include "lib/core/limits.h"
 #include "lib/image/catalogue.h"
 #include "lib/image/file.h"
 
@@ -17,30 +16,32 @@
 static int find_in_catalogue(struct source *source, const char *name, const char *directory,
                              char reason[IMAGE_REASON_BYTES])
 {
-    char fallback[PATH_MAX];
+    struct catalogue_places places;
     struct stat status;
+    char searched[2 * CATALOGUE_SHOWN_BYTES];
+    char list[CATALOGUE_COMMAND_BYTES];
 
-    if (directory == NULL) {
-        if (catalogue_default_directory(fallback, sizeof(fallback)) != 0) {
-            reason_format(reason,
-                          "%.100s: there is no such image file here; check the path, or "
-                          "name the directory of your images with --images",
-                          name);
-            return -ENOENT;
-        }
-        directory = fallback;
+    catalogue_places_find(&places, directory);
+    for (unsigned i = 0; i < places.count && manifest_name_valid(name); i++) {
+        if (catalogue_image_path(places.paths[i], name, source->path, sizeof(source->path)) != 0 ||
+            stat(source->path, &status) != 0)
+            continue;
+        source->in_catalogue = true;
+        (void)snprintf(source->name, sizeof(source->name), "%s", name);
+        return 0;
     }
-    if (!manifest_name_valid(name) ||
-        catalogue_image_path(directory, name, source->path, sizeof(source->path)) != 0 ||
-        stat(source->path, &status) != 0) {
+    if (places.count == 0)
         reason_format(reason,
-                      "%.100s: there is no such file here, and no image of that name in "
-                      "%s; check the name, `drivepress image list` shows all images",
-                      name, reason_path(directory));
-        return -ENOENT;
-    }
-    (void)snprintf(source->name, sizeof(source->name), "%s", name);
-    return 0;
+                      "%.100s: there is no such image file here; check the path, or "
+                      "name the directory of your images with --images",
+                      name);
+    else
+        reason_format(reason,
+                      "%.100s: there is no such file here, and no image of that name in %s; "
+                      "%s shows all images",
+                      name, catalogue_places_text(&places, searched, sizeof(searched)),
+                      catalogue_list_command(directory, list, sizeof(list)));
+    return -ENOENT;
 }
 
 /* Fills in path, and name if the text is an image of the catalogue. */
@@ -91,7 +92,6 @@ static int load_manifest(struct source *source, const char *manifest_path,
 {
     char beside[PATH_MAX + sizeof(MANIFEST_SUFFIX)];
     struct manifest manifest;
-    bool in_catalogue = source->name[0] != '\0';
 
     (void)snprintf(beside, sizeof(beside), "%s" MANIFEST_SUFFIX, source->path);
     int error = manifest_load_for(&manifest, manifest_path != NULL ? manifest_path : beside,
@@ -99,7 +99,7 @@ static int load_manifest(struct source *source, const char *manifest_path,
     if (error == 0)
         take_manifest(source, &manifest);
     if (error == -ENOENT && manifest_path == NULL)
-        return in_catalogue ? -EBADMSG : 0;
+        return source->in_catalogue ? -EBADMSG : 0;
     if (error == -ENOENT)
         reason_format(reason, "%s: there is no such manifest file; check the path",
                       reason_path(manifest_path));
@@ -113,11 +113,10 @@ static int lay_out(struct source *source, char reason[IMAGE_REASON_BYTES])
 
     image->size_bytes = manifest_padded_bytes(source->file_bytes);
     if (!source->has_manifest) {
-        if (source->file_bytes > (uint64_t)CHUNKS_MAX * IMAGE_CHUNK_BYTES) {
-            reason_format(reason, "%s: the image is too large; no drive can hold it",
-                          reason_path(source->path));
-            return -EFBIG;
-        }
+        int error =
+            manifest_check_size(source->path, source->file_bytes, IMAGE_CHUNK_BYTES, reason);
+        if (error != 0)
+            return error;
         if (source->name[0] == '\0')
             manifest_name_from_path(source->name, source->path);
         image->chunk_bytes = IMAGE_CHUNK_BYTES;
@@ -147,6 +146,7 @@ int source_open(struct source *source, const char *text, const char *catalogue_d
         return error;
     }
     source->file_bytes = (uint64_t)source->opened.st_size;
+    source->compression = file_compression(source->fd);
     error = load_manifest(source, manifest_path, reason);
     if (error == 0)
         error = lay_out(source, reason);

@@ -15,7 +15,9 @@ struct source {
     int fd;
     char path[PATH_MAX];
     char name[MANIFEST_NAME_BYTES];
-    uint64_t file_bytes; /* as it is; image.size_bytes is padded to sectors */
+    bool in_catalogue;       /* found there by its name */
+    const char *compression; /* what the file looks like (file_compression()), or NULL */
+    uint64_t file_bytes;     /* as it is; image.size_bytes is padded to sectors */
     bool has_manifest;
     char sha256[SHA256_TEXT_BYTES]; /* empty without a manifest */
     struct digest whole;            /* xxh3_128 of the file; zero without a manifest */
@@ -23,8 +25,14 @@ struct source {
     struct stat opened; /* as it was when it was opened */
 };
 
+/* The warning about a source with compression: the image as people know it, and its compression. */
+#define SOURCE_COMPRESSED_WARNING                                                                  \
+    "WARNING: %s looks like a %s file: drives will hold the compressed file, not what is in it; "  \
+    "unpack it first"
+
 /* Finds an image by what a user wrote. A text with a '/' or one that names an existing file is that
- * file; otherwise it is the name of an image in the catalogue directory (NULL: the default one).
+ * file; otherwise it is the name of an image in the catalogue directory (NULL: in those that
+ * catalogue_places_find() tells, in their order).
  * The manifest is manifest_path if not NULL, else the one beside the file if there is one; an image
  * of the catalogue must have it. Without a manifest chunks are of IMAGE_CHUNK_BYTES.
  *

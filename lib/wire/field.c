@@ -2,6 +2,7 @@
 #include "lib/wire/field.h"
 
 #include "lib/base/check.h"
+#include "lib/base/text.h"
 #include "lib/base/units.h"
 
 #include <stdlib.h>
@@ -24,20 +25,6 @@ void field_put(struct field_writer *writer, const char *key, json_t *value)
     }
 }
 
-/* The length of the UTF-8 sequence at text, or 0 if there is none. Asks jansson, which is what will
- * judge the text in the end. */
-static size_t sequence_length(const char *text)
-{
-    for (size_t length = 1; length <= 4 && text[length - 1] != '\0'; length++) {
-        json_t *value = json_stringn(text, length);
-        if (value != NULL) {
-            json_decref(value);
-            return length;
-        }
-    }
-    return 0;
-}
-
 static json_t *text_mended(const char *text)
 {
     static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
@@ -47,7 +34,8 @@ static json_t *text_mended(const char *text)
         return NULL;
     size_t used = 0;
     while (*text != '\0') {
-        size_t step = sequence_length(text);
+        uint32_t point = 0;
+        size_t step = text_decode(text, &point);
         if (step == 0) {
             memcpy(mended + used, replacement, sizeof(replacement) - 1);
             used += sizeof(replacement) - 1;
