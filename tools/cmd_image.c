@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* drivepress image add|list|show: what masters there are, and making their manifests. */
+/* drivepress image VERB: its help and its arguments; and list and show, what masters there are. */
+#include "lib/base/text.h"
 #include "lib/base/units.h"
 #include "lib/core/verdict.h"
 #include "lib/image/catalogue.h"
 #include "lib/image/hash.h"
 #include "lib/image/source.h"
 #include "tools/commands.h"
-#include "tools/image_progress.h"
+#include "tools/image_verb.h"
+#include "tools/options.h"
+#include "tools/text.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,10 @@
 static const char image_help[] =
     "Usage: drivepress image add FILE      copy an image into the catalogue, with its manifest\n"
     "       drivepress image list          show all images of the catalogue\n"
-    "       drivepress image show IMAGE    show one image: a name of the catalogue, or a file\n"
+    "       drivepress image show IMAGE    tell what is known of one: a name of the catalogue, or "
+    "a "
+    "file\n"
+    "       drivepress image verify IMAGE  read one and compare it with its manifest\n"
     "\n"
     "`drivepress image VERB --help` tells more about one of them.\n";
 
@@ -32,7 +35,9 @@ static const char add_help[] =
     "every drive is compared with. Then `drivepress write NAME TARGET...` writes it.\n"
     "\n"
     "  --name NAME      what to call it (default: the file's name without .img, .iso or .raw)\n"
-    "  --images DIR     the catalogue's directory\n"
+    "  --images DIR     where to keep it (default: $DRIVEPRESS_IMAGES, else\n"
+    "                   " CATALOGUE_SYSTEM_DIRECTORY " if it can be written, else your own\n"
+    "                   ~/.local/share/drivepress/images, where root does not look)\n"
     "  --manifest-only  copy nothing; write FILE" MANIFEST_SUFFIX " beside FILE\n"
     "  --json           print one JSON object when done\n"
     "\n"
@@ -43,7 +48,10 @@ static const char list_help[] =
     "\n"
     "Shows every image of the catalogue, and what is wrong with those that cannot be used.\n"
     "\n"
-    "  --images DIR     the catalogue's directory\n"
+    "  --images DIR     only this directory (default: $DRIVEPRESS_IMAGES, else\n"
+    "                   " CATALOGUE_SYSTEM_DIRECTORY ", then\n"
+    "                   ~/.local/share/drivepress/images; of two images of one name, the one\n"
+    "                   that is shown first is used)\n"
     "  --json           print one JSON object\n"
     "\n"
     "Exit code: 0 all are good, 2 usage, 5 some image cannot be used.\n";
@@ -51,54 +59,40 @@ static const char list_help[] =
 static const char show_help[] =
     "Usage: drivepress image show [--images DIR] [--json] NAME|FILE\n"
     "\n"
-    "Shows one image: its size, its chunks, its digests and where it is.\n"
+    "Shows one image: its size, its chunks, where it is, and the digests that its manifest tells.\n"
+    "It does not read the image; `drivepress image verify` does.\n"
     "\n"
-    "  --images DIR     the catalogue's directory\n"
+    "  --images DIR     look for NAME only there\n"
     "  --json           print one JSON object\n"
     "\n"
-    "Exit code: 0 shown, 2 usage, 5 it is missing or cannot be trusted.\n";
+    "Exit code: 0 shown, 2 usage, 5 it is missing, or its manifest cannot be trusted.\n";
 
-struct arguments {
-    const char *verb;
-    const char *name;
-    const char *images;
-    bool manifest_only;
-    bool json;
-    char **operands;
-    int operand_count;
-};
+static const char verify_help[] =
+    "Usage: drivepress image verify [--images DIR] [--json] NAME|FILE\n"
+    "\n"
+    "Reads one image to its end and compares it with its manifest, chunk by chunk and as a whole.\n"
+    "\n"
+    "  --images DIR     look for NAME only there\n"
+    "  --json           print one JSON object when done\n"
+    "\n"
+    "Exit code: 0 it matches, 2 usage, 5 it does not match, has no manifest, or is missing.\n";
 
 struct verb {
     const char *name;
     const char *help;
     const char *operand; /* what it needs one of; NULL for nothing */
     bool adds;           /* takes --name and --manifest-only */
-    int (*run)(const struct arguments *arguments);
+    int (*run)(const struct image_arguments *arguments);
 };
 
 /* --- Output ----------------------------------------------------------------------------------- */
 
-static int fail(const struct arguments *arguments, const char *reason, int exit_code)
+int image_fail(const struct image_arguments *arguments, const char *reason, int exit_code)
 {
-    (void)fprintf(stderr, "drivepress image %s: %s\n", arguments->verb, reason);
+    char who[32];
+    (void)snprintf(who, sizeof(who), "image %s", arguments->verb);
+    text_complain(who, "%s", reason);
     return exit_code;
-}
-
-/* A text as JSON. A path need not be UTF-8: what is not becomes '?'. */
-static json_t *text_to_json(const char *text)
-{
-    json_t *json = json_string(text);
-    char *copy = json == NULL ? strdup(text) : NULL;
-
-    if (copy == NULL)
-        return json;
-    for (char *at = copy; *at != '\0'; at++) {
-        if ((unsigned char)*at >= 0x80)
-            *at = '?';
-    }
-    json = json_string(copy);
-    free(copy);
-    return json;
 }
 
 static json_t *digest_to_json(struct digest digest)
@@ -108,207 +102,81 @@ static json_t *digest_to_json(struct digest digest)
     return json_string(text);
 }
 
-/* The fields that add, list and show share. Returns NULL without memory. */
-static json_t *image_to_json(const char *name, const char *path, const struct manifest *manifest)
+json_t *image_to_json(const char *name, const char *path, const struct manifest *manifest)
 {
-    return json_pack("{s:s, s:o, s:I, s:I, s:I, s:s, s:o}", "name", name, "path",
-                     text_to_json(path), "size_bytes", (json_int_t)manifest->size_bytes,
-                     "chunk_bytes", (json_int_t)manifest->chunk_bytes, "chunk_count",
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:o}", "name", name, "path", path,
+                     "size_bytes", (json_int_t)manifest->size_bytes, "chunk_bytes",
+                     (json_int_t)manifest->chunk_bytes, "chunk_count",
                      (json_int_t)manifest->chunk_count, "sha256", manifest->sha256, "xxh3_128",
                      digest_to_json(manifest->whole));
 }
 
-/* Prints and frees one JSON object; NULL is no memory. Returns the exit code. */
-static int print_json(const struct arguments *arguments, json_t *object, int exit_code)
+int image_print_json(const struct image_arguments *arguments, json_t *object, int exit_code)
 {
     if (object == NULL)
-        return fail(arguments, "no memory for the answer; close other programs", EXIT_BAD_IMAGE);
+        return image_fail(arguments, "no memory for the answer; close other programs",
+                          EXIT_BAD_IMAGE);
     int failed = json_dumpf(object, stdout, 0);
     json_decref(object);
     if (failed != 0 || putchar('\n') == EOF)
-        return fail(arguments, "cannot write the answer to the standard output", EXIT_BAD_IMAGE);
-    return exit_code;
-}
-
-/* Finds the catalogue's directory. Returns NULL after it has said what is wrong. */
-static const char *images_directory(const struct arguments *arguments, char path[PATH_MAX])
-{
-    if (arguments->images != NULL)
-        return arguments->images;
-    if (catalogue_default_directory(path, PATH_MAX) == 0)
-        return path;
-    (void)fail(arguments, "no directory for images is known; name one with --images", 0);
-    return NULL;
-}
-
-/* --- add -------------------------------------------------------------------------------------- */
-
-static volatile sig_atomic_t stop_signal;
-
-static void note_signal(int signal_number)
-{
-    stop_signal = signal_number;
-}
-
-static int show_progress(void *context, uint64_t done_bytes, uint64_t size_bytes)
-{
-    if (stop_signal != 0)
-        return -1;
-    image_progress_show(context, done_bytes, size_bytes);
-    return 0;
-}
-
-static int report_added(const struct arguments *arguments, const struct manifest *manifest,
-                        const char *path, uint64_t duration_ns)
-{
-    char size[UNITS_TEXT_BYTES];
-    char duration[UNITS_TEXT_BYTES];
-    char rate[UNITS_TEXT_BYTES];
-    uint64_t padding_bytes = manifest_padded_bytes(manifest->size_bytes) - manifest->size_bytes;
-
-    if (arguments->json)
-        return print_json(arguments, image_to_json(manifest->name, path, manifest),
-                          EXIT_ALL_PASSED);
-    units_format_bytes(size, manifest->size_bytes);
-    units_format_duration(duration, duration_ns);
-    units_format_bytes(rate, image_progress_rate(manifest->size_bytes, duration_ns));
-    (void)printf("%s: %s, SHA-256 %s, took %s (%s/s)\n", manifest->name, size, manifest->sha256,
-                 duration, rate);
-    if (padding_bytes > 0)
-        (void)printf("Its size is not a multiple of %d bytes: a drive gets %" PRIu64
-                     " zero bytes more, which are verified too.\n",
-                     IMAGE_SECTOR_BYTES, padding_bytes);
-    if (arguments->manifest_only)
-        (void)printf("Write it with `drivepress write '%s' TARGET...`\n", path);
-    else
-        (void)printf("Write it with `drivepress write %s TARGET...`\n", manifest->name);
-    return EXIT_ALL_PASSED;
-}
-
-/* Copies into the catalogue or only writes the manifest beside the file; path is then where the
- * image is. 0 or -errno with a reason. */
-static int add_image(const struct arguments *arguments, const char *directory, const char *name,
-                     struct image_progress *progress, struct manifest *manifest,
-                     char path[PATH_MAX], char reason[IMAGE_REASON_BYTES])
-{
-    const char *file = arguments->operands[0];
-    char manifest_path[PATH_MAX];
-
-    if (!arguments->manifest_only) {
-        int error = catalogue_add(directory, name, file, show_progress, progress, manifest, reason);
-        if (error == 0)
-            error = catalogue_image_path(directory, name, path, PATH_MAX);
-        return error;
-    }
-    int length = snprintf(manifest_path, PATH_MAX, "%s" MANIFEST_SUFFIX, file);
-    if (length < 0 || length >= PATH_MAX) {
-        (void)snprintf(reason, IMAGE_REASON_BYTES, "this path is too long; use a shorter one");
-        return -ENAMETOOLONG;
-    }
-    (void)snprintf(path, PATH_MAX, "%s", file);
-    int error = manifest_compute(manifest, name, file, -1, show_progress, progress, reason);
-    if (error != 0)
-        return error;
-    error = manifest_save(manifest, manifest_path, reason);
-    if (error != 0)
-        manifest_free(manifest);
-    return error;
-}
-
-static int add_and_report(const struct arguments *arguments, const char *directory,
-                          const char *name)
-{
-    struct image_progress progress;
-    struct manifest manifest;
-    char path[PATH_MAX];
-    char reason[IMAGE_REASON_BYTES] = "";
-
-    image_progress_begin(&progress, name);
-    int error = add_image(arguments, directory, name, &progress, &manifest, path, reason);
-    uint64_t duration_ns = image_progress_end(&progress);
-    if (error == -ECANCELED)
-        return fail(arguments, "stopped; nothing was added", EXIT_BAD_IMAGE);
-    if (error != 0)
-        return fail(arguments, reason, error == -EEXIST ? EXIT_USAGE : EXIT_BAD_IMAGE);
-    int exit_code = report_added(arguments, &manifest, path, duration_ns);
-    manifest_free(&manifest);
-    return exit_code;
-}
-
-static int run_add(const struct arguments *arguments)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction before[array_count(signals)];
-    struct sigaction action = {.sa_handler = note_signal};
-    char fallback[PATH_MAX];
-    char name[MANIFEST_NAME_BYTES];
-    char reason[IMAGE_REASON_BYTES];
-    const char *directory = NULL;
-
-    if (arguments->manifest_only && arguments->images != NULL)
-        return fail(arguments, "--manifest-only copies nothing; leave out --images", EXIT_USAGE);
-    if (arguments->name != NULL && manifest_check_name(arguments->name, reason) != 0)
-        return fail(arguments, reason, EXIT_USAGE);
-    if (!arguments->manifest_only) {
-        directory = images_directory(arguments, fallback);
-        if (directory == NULL)
-            return EXIT_USAGE;
-    }
-    manifest_name_from_path(name, arguments->operands[0]);
-
-    stop_signal = 0;
-    for (size_t i = 0; i < array_count(signals); i++)
-        (void)sigaction(signals[i], &action, &before[i]);
-    int exit_code =
-        add_and_report(arguments, directory, arguments->name != NULL ? arguments->name : name);
-    for (size_t i = 0; i < array_count(signals); i++)
-        (void)sigaction(signals[i], &before[i], NULL);
-    /* End as the signal would have ended it, so that a script's loop stops too. */
-    if (stop_signal != 0 && exit_code != EXIT_ALL_PASSED)
-        (void)raise(stop_signal);
+        return image_fail(arguments, "cannot write the answer to the standard output",
+                          EXIT_BAD_IMAGE);
     return exit_code;
 }
 
 /* --- list ------------------------------------------------------------------------------------- */
 
+struct listing {
+    struct catalogue_places places;
+    struct catalogue catalogues[CATALOGUE_PLACES_MAX]; /* one for each place */
+};
+
 static json_t *entry_to_json(const struct catalogue_entry *entry, const char *directory)
 {
     char path[PATH_MAX];
-    if (entry->error != 0)
-        return json_pack("{s:s, s:o}", "name", entry->name, "error", text_to_json(entry->reason));
     if (catalogue_image_path(directory, entry->name, path, sizeof(path)) != 0)
         return NULL;
+    if (entry->error != 0)
+        return json_pack("{s:s, s:s, s:s}", "name", entry->name, "path", path, "error",
+                         entry->reason);
     return image_to_json(entry->name, path, &entry->manifest);
 }
 
 /* Returns NULL without memory. */
-static json_t *catalogue_to_json(const struct catalogue *catalogue, const char *directory)
+static json_t *listing_to_json(const struct listing *listing)
 {
     json_t *images = json_array();
-    int failed = images == NULL;
+    json_t *directories = json_array();
+    int failed = 0;
 
-    for (size_t i = 0; i < catalogue->count && !failed; i++)
-        failed = json_array_append_new(images, entry_to_json(&catalogue->entries[i], directory));
+    for (unsigned i = 0; i < listing->places.count; i++) {
+        const struct catalogue *catalogue = &listing->catalogues[i];
+        const char *path = listing->places.paths[i];
+        failed |= json_array_append_new(directories, json_string(path));
+        for (size_t j = 0; j < catalogue->count && !failed; j++)
+            failed = json_array_append_new(images, entry_to_json(&catalogue->entries[j], path));
+    }
+    json_t *object = json_pack("{s:o, s:o}", "directories", directories, "images", images);
     if (failed) {
-        json_decref(images);
+        json_decref(object);
         return NULL;
     }
-    return json_pack("{s:o, s:o}", "directory", text_to_json(directory), "images", images);
+    return object;
 }
 
-static void print_catalogue(const struct catalogue *catalogue, const char *directory)
+static void print_entries(const struct catalogue *catalogue)
 {
     size_t width = 0;
 
-    if (catalogue->count == 0)
-        (void)printf("No images in %s. Add one with `drivepress image add FILE`.\n", directory);
     for (size_t i = 0; i < catalogue->count; i++)
         width = (size_t)max_u64(width, strlen(catalogue->entries[i].name));
     for (size_t i = 0; i < catalogue->count; i++) {
         const struct catalogue_entry *entry = &catalogue->entries[i];
         char size[UNITS_TEXT_BYTES];
         if (entry->error != 0) {
-            (void)printf("%-*s  BAD: %s\n", (int)width, entry->name, entry->reason);
+            (void)printf("%-*s  BAD: ", (int)width, entry->name);
+            text_say(stdout, entry->reason);
+            (void)putchar('\n');
             continue;
         }
         units_format_bytes(size, entry->manifest.size_bytes);
@@ -317,27 +185,60 @@ static void print_catalogue(const struct catalogue *catalogue, const char *direc
     }
 }
 
-static int run_list(const struct arguments *arguments)
+static void print_listing(const struct listing *listing, const char *chosen)
 {
-    char fallback[PATH_MAX];
+    char text[CATALOGUE_PLACES_MAX * PATH_MAX];
+    char word[2 * PATH_MAX];
+    size_t count = 0;
+
+    for (unsigned i = 0; i < listing->places.count; i++) {
+        if (listing->catalogues[i].count == 0)
+            continue;
+        count += listing->catalogues[i].count;
+        (void)fputs("In ", stdout);
+        text_say(stdout, listing->places.paths[i]);
+        (void)fputs(":\n", stdout);
+        print_entries(&listing->catalogues[i]);
+    }
+    if (count > 0)
+        return;
+    (void)fputs("No images in ", stdout);
+    text_say(stdout, catalogue_places_text(&listing->places, text, sizeof(text)));
+    (void)fputs(". Add one with `drivepress image add ", stdout);
+    if (chosen != NULL) {
+        (void)fputs("--images ", stdout);
+        text_say(stdout, text_shell_word(word, sizeof(word), chosen, "DIR"));
+        (void)fputc(' ', stdout);
+    }
+    (void)fputs("FILE`.\n", stdout);
+}
+
+int image_list(const struct image_arguments *arguments)
+{
     char reason[IMAGE_REASON_BYTES];
-    struct catalogue catalogue;
-    const char *directory = images_directory(arguments, fallback);
+    struct listing listing = {.places.count = 0};
     int exit_code = EXIT_ALL_PASSED;
 
-    if (directory == NULL)
-        return EXIT_USAGE;
-    if (catalogue_list(&catalogue, directory, reason) != 0)
-        return fail(arguments, reason, EXIT_BAD_IMAGE);
-    for (size_t i = 0; i < catalogue.count; i++) {
-        if (catalogue.entries[i].error != 0)
-            exit_code = EXIT_BAD_IMAGE;
+    catalogue_places_find(&listing.places, arguments->images);
+    if (listing.places.count == 0)
+        return image_fail(arguments, "no directory for images is known; name one with --images",
+                          EXIT_USAGE);
+    for (unsigned i = 0; i < listing.places.count; i++) {
+        struct catalogue *catalogue = &listing.catalogues[i];
+        /* The others are shown all the same. */
+        if (catalogue_list(catalogue, listing.places.paths[i], reason) != 0)
+            exit_code = image_fail(arguments, reason, EXIT_BAD_IMAGE);
+        for (size_t j = 0; j < catalogue->count; j++) {
+            if (catalogue->entries[j].error != 0)
+                exit_code = EXIT_BAD_IMAGE;
+        }
     }
     if (arguments->json)
-        exit_code = print_json(arguments, catalogue_to_json(&catalogue, directory), exit_code);
+        exit_code = image_print_json(arguments, listing_to_json(&listing), exit_code);
     else
-        print_catalogue(&catalogue, directory);
-    catalogue_free(&catalogue);
+        print_listing(&listing, arguments->images);
+    for (unsigned i = 0; i < listing.places.count; i++)
+        catalogue_free(&listing.catalogues[i]);
     return exit_code;
 }
 
@@ -365,34 +266,42 @@ static void print_source(const struct source *source)
 {
     char size[UNITS_TEXT_BYTES];
     char whole[DIGEST_TEXT_BYTES];
+    char word[2 * PATH_MAX];
     uint64_t padding_bytes = source->image.size_bytes - source->file_bytes;
 
     units_format_bytes(size, source->file_bytes);
     hash_format(whole, source->whole);
-    (void)printf("name      %s\npath      %s\nsize      %s (%" PRIu64 " bytes)\n", source->name,
-                 source->path, size, source->file_bytes);
+    (void)printf("name      %s\npath      ", source->name);
+    text_say(stdout, source->path);
+    (void)printf("\nsize      %s (%" PRIu64 " bytes)\n", size, source->file_bytes);
+    if (source->compression != NULL)
+        (void)printf(
+            "WARNING   it looks like a %s file; drives would hold that, not what is in it\n",
+            source->compression);
     if (padding_bytes > 0)
         (void)printf("padding   %" PRIu64 " zero bytes, to a whole sector of %d\n", padding_bytes,
                      IMAGE_SECTOR_BYTES);
     (void)printf("chunks    %" PRIu32 " of %" PRIu32 " bytes\n", source->image.chunk_count,
                  source->image.chunk_bytes);
-    if (source->has_manifest)
+    if (source->has_manifest) {
         (void)printf("SHA-256   %s\nXXH3-128  %s\n", source->sha256, whole);
-    else
-        (void)printf("manifest  none; make one with `drivepress image add --manifest-only '%s'`\n",
-                     source->path);
+        return;
+    }
+    (void)fputs("manifest  none; make one with `drivepress image add --manifest-only ", stdout);
+    text_say(stdout, text_shell_word(word, sizeof(word), source->path, "FILE"));
+    (void)fputs("`\n", stdout);
 }
 
-static int run_show(const struct arguments *arguments)
+int image_show(const struct image_arguments *arguments)
 {
     char reason[IMAGE_REASON_BYTES];
     struct source source;
     int exit_code = EXIT_ALL_PASSED;
 
     if (source_open(&source, arguments->operands[0], arguments->images, NULL, reason) != 0)
-        return fail(arguments, reason, EXIT_BAD_IMAGE);
+        return image_fail(arguments, reason, EXIT_BAD_IMAGE);
     if (arguments->json)
-        exit_code = print_json(arguments, source_to_json(&source), exit_code);
+        exit_code = image_print_json(arguments, source_to_json(&source), exit_code);
     else
         print_source(&source);
     source_close(&source);
@@ -402,59 +311,89 @@ static int run_show(const struct arguments *arguments)
 /* --- The verb --------------------------------------------------------------------------------- */
 
 static const struct verb verbs[] = {
-    {"add", add_help, "FILE", true, run_add},
-    {"list", list_help, NULL, false, run_list},
-    {"show", show_help, "NAME or FILE", false, run_show},
+    {"add", add_help, "FILE", true, image_add},
+    {"list", list_help, NULL, false, image_list},
+    {"show", show_help, "NAME or FILE", false, image_show},
+    {"verify", verify_help, "NAME or FILE", false, image_verify},
 };
 
 static int usage(const char *verb, const char *what, const char *which)
 {
-    (void)fprintf(stderr, "drivepress image%s%s: %s%s; see `drivepress image%s%s --help`\n",
-                  verb[0] != '\0' ? " " : "", verb, what, which, verb[0] != '\0' ? " " : "", verb);
+    char who[32];
+    (void)snprintf(who, sizeof(who), "image%s%s", verb[0] != '\0' ? " " : "", verb);
+    text_complain(who, "%s%s; see `drivepress %s --help`", what, which, who);
     return EXIT_USAGE;
 }
 
-/* Returns -1 to go on, else the exit code. */
-static int parse(const struct verb *verb, struct arguments *arguments, int argc, char **argv)
+/* A text that cannot be shown as it is cannot be told of either. */
+static int check_texts(const struct verb *verb, const struct image_arguments *arguments)
 {
+    static const char advice[] = " is not UTF-8 text or has control characters in it: ";
+    struct catalogue_places places;
+
+    if (arguments->images != NULL && arguments->images[0] == '\0')
+        return usage(verb->name, "the directory is empty: ", "--images");
+    if (verb->operand != NULL && !text_is_clean(arguments->operands[0])) {
+        text_complain("image", "the name of the file%srename it", advice);
+        return EXIT_USAGE;
+    }
+    catalogue_places_find(&places, arguments->images);
+    for (unsigned i = 0; i < places.count; i++) {
+        if (!text_is_clean(places.paths[i])) {
+            text_complain("image",
+                          "the name of the directory of images%schoose another with "
+                          "--images",
+                          advice);
+            return EXIT_USAGE;
+        }
+    }
+    return -1;
+}
+
+/* Returns -1 to go on, else the exit code. */
+static int parse(const struct verb *verb, struct image_arguments *arguments, int argc, char **argv)
+{
+    enum { HELP = 'h', IMAGES = 256, JSON, NAME, MANIFEST_ONLY };
     static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'},          {"images", required_argument, NULL, 'i'},
-        {"json", no_argument, NULL, 'j'},          {"name", required_argument, NULL, 'n'},
-        {"manifest-only", no_argument, NULL, 'm'}, {NULL, 0, NULL, 0},
+        {"help", no_argument, NULL, HELP},
+        {"images", required_argument, NULL, IMAGES},
+        {"json", no_argument, NULL, JSON},
+        {"name", required_argument, NULL, NAME},
+        {"manifest-only", no_argument, NULL, MANIFEST_ONLY},
+        {NULL, 0, NULL, 0},
     };
+    char room[3];
     int option = 0;
 
     opterr = 0;
     optind = 0; /* begin anew: the program's own options were parsed before */
     while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
-        if (option == 'h') {
+        if (option == HELP) {
             (void)fputs(verb->help, stdout);
             return EXIT_ALL_PASSED;
         }
         if (option == ':')
-            return usage(verb->name, "there is no value after ", argv[optind - 1]);
+            return usage(verb->name, "a value is missing after ", argv[optind - 1]);
         if (option == '?')
-            return usage(verb->name, "unknown option ", argv[optind - 1]);
-        if ((option == 'n' || option == 'm') && !verb->adds)
-            return usage(verb->name, "unknown option ",
-                         option == 'n' ? "--name" : "--manifest-only");
-        if (option == 'i')
+            return usage(verb->name, "there is no option ", options_offender("h", argv, room));
+        if ((option == NAME || option == MANIFEST_ONLY) && !verb->adds)
+            return usage(verb->name, "there is no option ",
+                         option == NAME ? "--name" : "--manifest-only");
+        if (option == IMAGES)
             arguments->images = optarg;
-        if (option == 'n')
+        if (option == NAME)
             arguments->name = optarg;
-        arguments->json |= option == 'j';
-        arguments->manifest_only |= option == 'm';
+        arguments->json |= option == JSON;
+        arguments->manifest_only |= option == MANIFEST_ONLY;
     }
     arguments->operands = argv + optind;
-    arguments->operand_count = argc - optind;
+    int count = argc - optind;
     int wanted = verb->operand != NULL ? 1 : 0;
-    if (arguments->operand_count < wanted || (wanted > 0 && arguments->operands[0][0] == '\0'))
+    if (count < wanted || (wanted > 0 && arguments->operands[0][0] == '\0'))
         return usage(verb->name, "it needs one ", verb->operand);
-    if (arguments->operand_count > wanted)
+    if (count > wanted)
         return usage(verb->name, "one too many: ", arguments->operands[wanted]);
-    if (arguments->images != NULL && arguments->images[0] == '\0')
-        return usage(verb->name, "the directory is empty: ", "--images");
-    return -1;
+    return check_texts(verb, arguments);
 }
 
 int cmd_image(int argc, char **argv)
@@ -466,15 +405,16 @@ int cmd_image(int argc, char **argv)
         return EXIT_ALL_PASSED;
     }
     for (size_t i = 0; i < array_count(verbs); i++) {
-        struct arguments arguments = {.verb = verbs[i].name};
+        struct image_arguments arguments = {.verb = verbs[i].name};
         if (strcmp(name, verbs[i].name) != 0)
             continue;
         int exit_code = parse(&verbs[i], &arguments, argc - 1, argv + 1);
         if (exit_code < 0)
             exit_code = verbs[i].run(&arguments);
         if (fflush(stdout) != 0)
-            exit_code = fail(&arguments, "cannot write to the standard output", EXIT_BAD_IMAGE);
+            exit_code =
+                image_fail(&arguments, "cannot write to the standard output", EXIT_BAD_IMAGE);
         return exit_code;
     }
-    return usage("", name[0] != '\0' ? "unknown verb " : "say add, list or show", name);
+    return usage("", name[0] != '\0' ? "there is no verb " : "say add, list, show or verify", name);
 }

@@ -7,13 +7,13 @@
 #include "tools/display.h"
 
 #include "lib/base/units.h"
+#include "tools/terminal.h"
 #include "tools/text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,25 +30,11 @@ static void write_all(const char *data, size_t length_bytes)
     }
 }
 
-static void terminal_size(unsigned *width, unsigned *height)
-{
-    struct winsize size = {0};
-    *width = 80;
-    *height = 24;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0) {
-        *width = size.ws_col;
-        *height = size.ws_row;
-    }
-}
-
 void display_start(struct display *display, bool plain, bool quiet, bool no_colour,
                    uint64_t image_bytes, uint64_t now_ms)
 {
-    const char *terminal = getenv("TERM");
     const char *no_color = getenv("NO_COLOR");
-    bool can_draw = isatty(STDERR_FILENO) && terminal != NULL && terminal[0] != '\0' &&
-                    strcmp(terminal, "dumb") != 0;
-    *display = (struct display){.live = can_draw && !plain && !quiet,
+    *display = (struct display){.live = terminal_can_draw() && !plain && !quiet,
                                 .quiet = quiet,
                                 .started_ms = now_ms,
                                 .lined_ms = now_ms};

@@ -6,15 +6,16 @@
 #include <stdint.h>
 
 /* The progress of reading one image: a line on a terminal's stderr that is drawn over itself, and
- * nothing where that is not a terminal. One thread. */
+ * nothing where that is not a terminal that can be drawn on. One thread. */
 struct image_progress {
-    const char *name; /* the caller's */
+    const char *name; /* the caller's, as is last */
+    const char *last; /* what goes on after all was read */
     bool on_terminal;
     uint64_t started_ns;
     uint64_t shown_ns;
 };
 
-void image_progress_begin(struct image_progress *progress, const char *name);
+void image_progress_begin(struct image_progress *progress, const char *name, const char *last);
 
 /* Redraws the line if it is due. */
 void image_progress_show(struct image_progress *progress, uint64_t done_bytes, uint64_t size_bytes);

@@ -2,6 +2,7 @@
 #include "lib/base/units.h"
 #include "lib/core/verdict.h"
 #include "tools/commands.h"
+#include "tools/text.h"
 
 #include <fcntl.h>
 #include <locale.h>
@@ -16,9 +17,10 @@ static const char help[] =
     "\n"
     "  write IMAGE TARGET...    write IMAGE onto drives or files and verify them\n"
     "  verify IMAGE TARGET...   compare drives or files with IMAGE; writes nothing\n"
-    "  image add|list|show      keep images by name, each with a manifest for a strong check\n"
+    "  image VERB ...           keep images by name, each with a manifest for a strong check:\n"
+    "                           add, list, show or verify\n"
     "\n"
-    "  drivepress help VERB     what a verb does and its options\n"
+    "  drivepress help VERB     what a verb does and its options, also `help image add`\n"
     "  drivepress --version     the version of this program\n"
     "\n"
     "Example: drivepress write films-2026.img /dev/sdb /dev/sdc\n";
@@ -48,10 +50,11 @@ static int run_verb(int argc, char **argv)
         if (strcmp(argv[0], commands[i].verb) == 0)
             return commands[i].run(argc, argv);
     }
-    (void)fprintf(stderr, "drivepress: there is no such verb; try: drivepress --help\n");
+    text_complain("", "there is no verb \"%s\"; try: drivepress --help", argv[0]);
     return EXIT_USAGE;
 }
 
+/* `drivepress help image add` is `drivepress image add --help`. */
 static int print_help(int argc, char **argv)
 {
     static char option[] = "--help";
@@ -59,15 +62,12 @@ static int print_help(int argc, char **argv)
         (void)fputs(help, stdout);
         return EXIT_ALL_PASSED;
     }
-    char *arguments[] = {argv[1], option, NULL};
-    return run_verb(2, arguments);
+    char *arguments[] = {argv[1], argc > 2 ? argv[2] : option, argc > 2 ? option : NULL, NULL};
+    return run_verb(argc > 2 ? 3 : 2, arguments);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    if (fill_standard_files() != 0)
-        return EXIT_NO_DAEMON;
-    (void)setlocale(LC_CTYPE, "");
     if (argc < 2) {
         (void)fputs(help, stderr);
         return EXIT_USAGE;
@@ -81,4 +81,18 @@ int main(int argc, char **argv)
         return EXIT_ALL_PASSED;
     }
     return run_verb(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    if (fill_standard_files() != 0)
+        return EXIT_NO_DAEMON;
+    (void)setlocale(LC_CTYPE, "");
+    int code = run(argc, argv);
+    /* The verbs tell of what they could not print; this is for the help. */
+    if (code == EXIT_ALL_PASSED && (fflush(stdout) != 0 || ferror(stdout) != 0)) {
+        text_complain("", "cannot write to the standard output");
+        return EXIT_NO_DAEMON;
+    }
+    return code;
 }

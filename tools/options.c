@@ -2,12 +2,13 @@
 #include "tools/options.h"
 
 #include "lib/base/units.h"
-#include "lib/image/catalogue.h"
 #include "lib/wire/field.h"
 #include "tools/targets.h"
+#include "tools/text.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,8 @@ void options_help(enum press_mode mode)
                  press_mode_word(mode));
 }
 
+#define LETTERS "yqh"
+
 enum {
     OPTION_JSON = 256,
     OPTION_SIMULATE,
@@ -89,7 +92,7 @@ static const struct option long_options[] = {
 
 static bool wrong(const struct press_options *options, const char *what, const char *value)
 {
-    (void)fprintf(stderr, "drivepress %s: %s%s\n", press_mode_word(options->mode), what, value);
+    text_complain(press_mode_word(options->mode), "%s%s", what, value);
     return false;
 }
 
@@ -106,9 +109,9 @@ static bool parse_number(const char *text, uint32_t max, uint32_t *number)
 
 static bool take_images(struct press_options *options, const char *directory)
 {
-    if (directory[0] == '\0' || strlen(directory) >= sizeof(options->images))
+    if (directory[0] == '\0' || strlen(directory) >= PATH_MAX)
         return wrong(options, "--images needs the path of a directory, not: ", directory);
-    (void)strcpy(options->images, directory);
+    options->images = directory;
     return true;
 }
 
@@ -142,9 +145,22 @@ static bool take_value(struct press_options *options, int option, const char *va
     }
 }
 
-/* False: wrong, and said. */
-static bool take_option(struct press_options *options, int option, bool *help)
+const char *options_offender(const char *letters, char **argv, char room[3])
 {
+    /* Zero for an unknown long option; a known one's value if it is used wrongly. */
+    if (optopt <= 0 || optopt > UCHAR_MAX || strchr(letters, optopt) != NULL)
+        return argv[optind - 1];
+    room[0] = '-';
+    room[1] = (char)optopt;
+    room[2] = '\0';
+    return room;
+}
+
+/* False: wrong, and said. */
+static bool take_option(struct press_options *options, int option, char **argv, bool *help)
+{
+    char room[3];
+
     switch (option) {
     case 'y':
         options->yes = true;
@@ -164,8 +180,10 @@ static bool take_option(struct press_options *options, int option, bool *help)
     case OPTION_NO_COLOUR:
         options->no_colour = true;
         return true;
-    case '?': /* getopt_long said what */
-        return false;
+    case ':':
+        return wrong(options, "a value is missing after ", argv[optind - 1]);
+    case '?':
+        return wrong(options, "there is no option ", options_offender(LETTERS, argv, room));
     default:
         return take_value(options, option, optarg);
     }
@@ -188,8 +206,6 @@ static bool take_operands(struct press_options *options, int argc, char **argv)
 enum options_result options_parse(struct press_options *options, enum press_mode mode, int argc,
                                   char **argv)
 {
-    char name[32];
-    char *verb = argv[0];
     bool help = false;
     bool right = true;
 
@@ -197,16 +213,13 @@ enum options_result options_parse(struct press_options *options, enum press_mode
                                       .window = WINDOW_DEFAULT,
                                       .stall_ms = (uint32_t)(STALL_NS_DEFAULT / NS_PER_MS),
                                       .engine = ENGINE_AUTO};
-    /* getopt_long begins its messages with argv[0]. */
-    (void)snprintf(name, sizeof(name), "drivepress %s", press_mode_word(mode));
-    argv[0] = name;
+    opterr = 0;
     optind = 0;
     for (int option = 0; option != -1 && right && !help;) {
-        option = getopt_long(argc, argv, "yqh", long_options, NULL);
+        option = getopt_long(argc, argv, ":" LETTERS, long_options, NULL);
         if (option != -1)
-            right = take_option(options, option, &help);
+            right = take_option(options, option, argv, &help);
     }
-    argv[0] = verb;
     if (help) {
         options_help(mode);
         return OPTIONS_HELP;
@@ -215,8 +228,5 @@ enum options_result options_parse(struct press_options *options, enum press_mode
         (void)fprintf(stderr, "Try: drivepress %s --help\n", press_mode_word(mode));
         return OPTIONS_WRONG;
     }
-    if (options->images[0] == '\0' &&
-        catalogue_default_directory(options->images, sizeof(options->images)) != 0)
-        options->images[0] = '\0';
     return OPTIONS_RUN;
 }

@@ -4,7 +4,6 @@
 
 #include "lib/wire/run.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,9 +16,9 @@ struct press_options {
     bool quiet;
     bool simulate;
     bool no_colour;
-    const char *manifest;  /* NULL: the one beside the image */
-    char images[PATH_MAX]; /* the catalogue's directory; "" if there is none */
-    uint64_t pool_bytes;   /* 0: the default */
+    const char *manifest; /* NULL: the one beside the image */
+    const char *images;   /* the catalogue's directory; NULL: the usual places */
+    uint64_t pool_bytes;  /* 0: the default */
     uint32_t window;
     uint32_t stall_ms;
     enum engine_choice engine;
@@ -37,6 +36,11 @@ enum options_result {
 /* Reads the arguments of a verb; argv[0] is the verb. */
 enum options_result options_parse(struct press_options *options, enum press_mode mode, int argc,
                                   char **argv);
+
+/* The word that getopt_long() stumbled over when it returned '?' or ':'. `letters` are the short
+ * options, and every long one without a letter has a value beyond those of characters. The word is
+ * of argv or in `room`. */
+const char *options_offender(const char *letters, char **argv, char room[3]);
 
 /* Prints the help of a verb on stdout. */
 void options_help(enum press_mode mode);

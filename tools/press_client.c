@@ -131,6 +131,7 @@ static void take_hello(struct press_client *client, const struct message *messag
         return;
     }
     client->phase = PHASE_ASKED;
+    client->outcome->asked = true;
     send_line(client, line);
 }
 

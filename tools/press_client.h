@@ -28,6 +28,7 @@ struct press_outcome {
     enum press_client_end end;
     enum wire_error error;          /* with REFUSED */
     char reason[WIRE_REASON_BYTES]; /* with REFUSED and LOST */
+    bool asked;                     /* the request was sent: drives may have been touched */
     bool running;                   /* the daemon took the request on: `result` is filled in */
     bool stopped;                   /* a signal asked to stop */
     struct run_result result;

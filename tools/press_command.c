@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tools/press_command.h"
 
+#include "lib/base/text.h"
 #include "lib/base/units.h"
 #include "lib/core/verdict.h"
 #include "lib/image/source.h"
@@ -32,6 +33,7 @@ struct press_command {
     uint64_t image_bytes;
     struct display display;
     struct press_outcome outcome;
+    struct run_result unanswered; /* stands in for the daemon's answer if there was none */
 };
 
 __attribute__((format(printf, 2, 3))) static void complain(const struct press_command *press,
@@ -42,29 +44,46 @@ __attribute__((format(printf, 2, 3))) static void complain(const struct press_co
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    (void)fprintf(stderr, "drivepress %s: ", press_mode_word(press->options.mode));
-    (void)text_put(stderr, text, UINT16_MAX, TEXT_CUT_END, text_locale_is_utf8());
-    (void)fputc('\n', stderr);
+    text_complain(press_mode_word(press->options.mode), "%s", text);
 }
 
 /* An image of the catalogue goes by its name, for more is asked of those; a file by its path. */
 static int fill_in_image(struct press_command *press, const struct source *source)
 {
-    const char *text = press->options.image;
-    bool by_path = strcmp(source->path, text) == 0;
+    const char *images = press->options.images != NULL ? press->options.images : "";
+    char place[PATH_MAX];
     int error = 0;
 
-    if (by_path)
-        error = path_absolute(press->request.image, text);
-    else
-        (void)snprintf(press->request.image, sizeof(press->request.image), "%s", text);
+    if (source->in_catalogue) {
+        /* The place where it was found is the only one that the daemon looks at. */
+        const char *slash = strrchr(source->path, '/');
+        (void)snprintf(press->request.image, sizeof(press->request.image), "%s", source->name);
+        (void)snprintf(place, sizeof(place), "%.*s", (int)(slash - source->path), source->path);
+        images = place;
+    } else {
+        error = path_absolute(press->request.image, press->options.image);
+    }
     if (error == 0 && press->options.manifest != NULL)
         error = path_absolute(press->request.manifest, press->options.manifest);
     if (error == 0)
-        error = path_absolute(press->request.images, press->options.images);
+        error = path_absolute(press->request.images, images);
     if (error != 0)
-        complain(press, "a path is too long: %s", strerror(-error));
+        complain(press, "a path has no absolute form: %s", strerror(-error));
     return error == 0 ? EXIT_ALL_PASSED : EXIT_USAGE;
+}
+
+/* What is known of the image without the daemon, for a summary that it has no part in. */
+static void note_image(struct press_command *press, const struct source *source)
+{
+    struct run_result *result = &press->unanswered;
+
+    (void)snprintf(result->image.name, sizeof(result->image.name), "%s", source->name);
+    (void)path_absolute(result->image.path, source->path);
+    result->image.size_bytes = source->file_bytes;
+    result->image.padded_bytes = source->image.size_bytes;
+    result->image.chunk_bytes = source->image.chunk_bytes;
+    (void)snprintf(result->image.sha256, sizeof(result->image.sha256), "%s", source->sha256);
+    result->image.manifest = source->has_manifest;
 }
 
 /* The image and its manifest must not be overwritten by themselves. */
@@ -86,11 +105,16 @@ static int keep_image_apart(struct press_command *press, const struct source *so
 static void tell_about_image(const struct press_command *press, const struct source *source)
 {
     uint64_t padding_bytes = source->image.size_bytes - source->file_bytes;
+    char word[2 * PATH_MAX];
+    if (source->compression != NULL)
+        complain(press, SOURCE_COMPRESSED_WARNING, press->options.image, source->compression);
     if (press->options.quiet)
         return;
     if (!source->has_manifest)
-        complain(press, "note: the image has no manifest; `drivepress image add` makes one, for a "
-                        "stronger check");
+        complain(press,
+                 "note: the image has no manifest; `drivepress image add --manifest-only %s` makes "
+                 "one, for a stronger check",
+                 text_shell_word(word, sizeof(word), press->options.image, "IMAGE"));
     if (padding_bytes > 0)
         complain(press,
                  "note: the image is no multiple of %d bytes: it is padded with %" PRIu64
@@ -110,13 +134,14 @@ static int check_image(struct press_command *press)
     int code = EXIT_BAD_IMAGE;
     if (!text_is_clean(press->options.image) ||
         (press->options.manifest != NULL && !text_is_clean(press->options.manifest)) ||
-        !text_is_clean(press->options.images)) {
+        (press->options.images != NULL && !text_is_clean(press->options.images))) {
         complain(press, "a path is not UTF-8 text or has control characters in it: rename it");
         code = EXIT_USAGE;
     } else if (source_open(source, press->options.image, press->options.images,
                            press->options.manifest, reason) != 0) {
         complain(press, "%s", reason);
     } else {
+        note_image(press, source);
         code = keep_image_apart(press, source);
         if (code == EXIT_ALL_PASSED)
             code = fill_in_image(press, source);
@@ -190,14 +215,18 @@ static uint64_t monotonic_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
 }
 
-/* From here on signals are read from a descriptor. */
+/* From here on signals are read from a descriptor. Those that nohup or a shell had us ignore stay
+ * ignored: they would be delivered if they were blocked. */
 static int open_signals(void)
 {
+    static const int stopping[] = {SIGINT, SIGTERM, SIGHUP};
     sigset_t set;
     (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGHUP);
+    for (size_t i = 0; i < array_count(stopping); i++) {
+        struct sigaction action;
+        if (sigaction(stopping[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            (void)sigaddset(&set, stopping[i]);
+    }
     (void)sigaddset(&set, SIGWINCH);
     (void)sigaddset(&set, SIGCONT);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
@@ -241,7 +270,8 @@ static int run(struct press_command *press)
 static int print_summary(const struct press_command *press)
 {
     struct summary summary = {.mode = press->options.mode,
-                              .result = &press->outcome.result,
+                              .result = press->outcome.running ? &press->outcome.result
+                                                               : &press->unanswered,
                               .snapshot = press->outcome.snapshot,
                               .elapsed_ms = press->outcome.elapsed_ms};
     struct winsize size = {0};
@@ -281,8 +311,8 @@ static int finish(const struct press_command *press)
     const struct press_outcome *outcome = &press->outcome;
     if (outcome->end == CLIENT_REFUSED)
         return exit_code_of_refusal(outcome->error);
-    /* Nothing was begun: there is nothing to sum up. */
-    if (!outcome->running)
+    /* Nothing can have begun: there is nothing to sum up. */
+    if (!outcome->asked)
         return outcome->stopped ? EXIT_SOME_FAILED : EXIT_NO_DAEMON;
     int error = print_summary(press);
     struct verdict_totals totals = summary_totals(outcome->snapshot);

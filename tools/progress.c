@@ -18,6 +18,7 @@ enum {
     BAR_COLUMNS_MAX = 40,
     TARGET_COLUMNS_MIN = 8,
     TARGET_COLUMNS_MAX = 40,
+    TARGET_COLUMNS_GOOD = 16, /* enough to tell most targets apart */
     /* What a line needs beside the target to show all but the bar. */
     LINE_REST_COLUMNS = 3 + WORD_COLUMNS + PERCENT_COLUMNS + RATE_COLUMNS + LEFT_COLUMNS,
 };
@@ -125,6 +126,9 @@ static struct layout lay_out(const struct snapshot *snapshot, unsigned width, bo
 {
     struct layout layout = {.width = width};
     unsigned room = width > LINE_REST_COLUMNS ? width - LINE_REST_COLUMNS : 0;
+    /* Long names are cut before the bar goes, where both have their room: from 70 columns on. */
+    if (room >= TARGET_COLUMNS_GOOD + 1 + BAR_COLUMNS_MIN)
+        room -= 1 + BAR_COLUMNS_MIN;
     unsigned target_max = room < TARGET_COLUMNS_MIN   ? TARGET_COLUMNS_MIN
                           : room > TARGET_COLUMNS_MAX ? TARGET_COLUMNS_MAX
                                                       : room;

@@ -92,39 +92,62 @@ static void put_meaning(FILE *out, const struct summary *summary, const struct s
     }
 }
 
-struct pieces {
-    char *meaning;
-    char *work;
-};
-
-static struct pieces pieces_of(const struct summary *summary, const struct snapshot_slot *slot,
-                               bool utf8)
+/* Prints a line that begins at a column, and breaks it only behind "; " and ", ": a number stays
+ * with its unit. What is too long even so is the terminal's to break. Writes in the text. */
+static void put_broken(FILE *out, char *text, unsigned column, unsigned width, bool utf8)
 {
-    struct pieces pieces = {NULL, NULL};
+    static const char indent[] = "    ";
+    char *at = text;
+
+    while (at != NULL && *at != '\0') {
+        size_t length = strcspn(at, ";,");
+        while (at[length] != '\0' && at[length + 1] != ' ')
+            length += 1 + strcspn(at + length + 1, ";,");
+        length += at[length] != '\0'; /* with its comma */
+        char next = at[length];
+        at[length] = '\0';
+        unsigned columns = text_columns(at, utf8);
+        unsigned blank = at != text ? 1 : 0;
+        if (width > 0 && column > sizeof(indent) - 1 && column + blank + columns > width) {
+            (void)fprintf(out, "\n%s", indent);
+            column = sizeof(indent) - 1;
+        } else {
+            (void)fprintf(out, "%*s", (int)blank, "");
+            column += blank;
+        }
+        (void)text_put(out, at, UINT16_MAX, TEXT_CUT_END, utf8);
+        column += columns;
+        at[length] = next;
+        at += length + (next == ' ');
+    }
+    (void)fputc('\n', out);
+}
+
+/* What became of a drive, as one line. NULL without memory. */
+static char *story_of(const struct summary *summary, const struct snapshot_slot *slot, bool utf8)
+{
+    char *text = NULL;
     size_t bytes = 0;
-    FILE *out = open_memstream(&pieces.meaning, &bytes);
-    if (out != NULL) {
-        put_meaning(out, summary, slot, utf8);
-        (void)fclose(out);
-    }
-    out = open_memstream(&pieces.work, &bytes);
-    if (out != NULL) {
+    FILE *out = open_memstream(&text, &bytes);
+
+    if (out == NULL)
+        return NULL;
+    put_meaning(out, summary, slot, utf8);
+    if (slot->bytes_written > 0 || slot->bytes_verified > 0) {
+        (void)fputs("; ", out);
         put_work(out, slot, summary->mode);
-        (void)fclose(out);
     }
-    return pieces;
+    (void)fclose(out);
+    return text;
 }
 
 static void put_drive(FILE *out, const struct summary *summary, const struct snapshot_slot *slot,
                       const struct style *style)
 {
-    struct pieces pieces = pieces_of(summary, slot, style->utf8);
-    const char *meaning = pieces.meaning != NULL ? pieces.meaning : "";
-    const char *work = pieces.work != NULL ? pieces.work : "";
+    char *story = story_of(summary, slot, style->utf8);
     unsigned begin = 2 + style->target_columns + 1 + WORD_COLUMNS + 1;
-    unsigned needed = begin + text_columns(meaning, style->utf8) +
-                      (work[0] != '\0' ? 2 + (unsigned)strlen(work) : 0);
-    bool fits = style->width == 0 || needed <= style->width;
+    bool fits = style->width == 0 ||
+                (story != NULL && begin + text_columns(story, style->utf8) <= style->width);
 
     (void)fprintf(out, "%s%s%s ", progress_colour(slot->state, style->colour),
                   progress_symbol(slot->state, style->utf8), progress_plain(style->colour));
@@ -133,18 +156,14 @@ static void put_drive(FILE *out, const struct summary *summary, const struct sna
     (void)fputs(progress_colour(slot->state, style->colour), out);
     (void)fprintf(out, "%-*s", WORD_COLUMNS, verdict_word(slot->verdict));
     (void)fputs(progress_plain(style->colour), out);
-    if (fits)
-        (void)fprintf(out, " %s%s%s\n", meaning, work[0] != '\0' ? "; " : "", work);
-    else if (slot->verdict == VERDICT_PASSED && work[0] != '\0' &&
-             !own_note(summary->snapshot, slot))
-        /* Its meaning is in the totals, for all of them. */
-        (void)fprintf(out, " %s\n", work);
-    else if (begin + text_columns(meaning, style->utf8) <= style->width)
-        (void)fprintf(out, " %s%s%s\n", meaning, work[0] != '\0' ? "\n    " : "", work);
-    else
-        (void)fprintf(out, " %s\n    %s\n", work, meaning);
-    free(pieces.meaning);
-    free(pieces.work);
+    (void)fputc(' ', out);
+    /* What passed means is in the totals, for all of them. */
+    const char *work = story != NULL ? strstr(story, "; ") : NULL;
+    if (!fits && slot->verdict == VERDICT_PASSED && work != NULL &&
+        !own_note(summary->snapshot, slot))
+        memmove(story, work + 2, strlen(work + 2) + 1);
+    put_broken(out, story, begin, style->width, style->utf8);
+    free(story);
 }
 
 static void put_names(FILE *out, const struct snapshot *snapshot, const bool named[SLOTS_MAX],
@@ -244,6 +263,25 @@ static void put_totals(FILE *out, const struct summary *summary)
     (void)fprintf(out, "\n%s in all, %s read from the master\n", elapsed, master);
 }
 
+/* What is told of many drives at once. */
+static void put_end(FILE *out, const struct summary *summary, const struct style *style)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *lines = open_memstream(&text, &bytes);
+
+    if (lines == NULL)
+        return;
+    put_shared_notes(lines, summary->snapshot, style->utf8);
+    put_residues(lines, summary, style->utf8);
+    put_totals(lines, summary);
+    if (fclose(lines) == 0) {
+        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+            put_broken(out, line, 0, style->width, style->utf8);
+    }
+    free(text);
+}
+
 void summary_print(FILE *out, const struct summary *summary, unsigned width, bool utf8, bool colour)
 {
     const struct snapshot *snapshot = summary->snapshot;
@@ -261,9 +299,7 @@ void summary_print(FILE *out, const struct summary *summary, unsigned width, boo
         style.target_columns = target_max;
     for (uint32_t i = 0; i < snapshot->slot_count; i++)
         put_drive(out, summary, &snapshot->slots[i], &style);
-    put_shared_notes(out, snapshot, utf8);
-    put_residues(out, summary, utf8);
-    put_totals(out, summary);
+    put_end(out, summary, &style);
 }
 
 static json_t *drive_json(const struct snapshot_slot *slot)

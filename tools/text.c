@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tools/text.h"
 
+#include "lib/base/text.h"
+
 #include <langinfo.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 #include <wchar.h>
@@ -14,66 +17,21 @@ struct character {
     unsigned columns;
 };
 
-#define NOT_A_CHARACTER UINT32_MAX
-
-/* Reads one character of UTF-8 (RFC 3629) and returns its length; a byte that is none gives
- * NOT_A_CHARACTER. */
-static size_t decode(const char *text, uint32_t *point)
-{
-    const unsigned char *bytes = (const unsigned char *)text;
-    size_t length = 0;
-
-    *point = bytes[0];
-    if (bytes[0] < 0x80)
-        return 1;
-    if (bytes[0] >= 0xC2 && bytes[0] <= 0xDF)
-        length = 2;
-    else if (bytes[0] >= 0xE0 && bytes[0] <= 0xEF)
-        length = 3;
-    else if (bytes[0] >= 0xF0 && bytes[0] <= 0xF4)
-        length = 4;
-    *point = length > 0 ? bytes[0] & (0x7FU >> length) : 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xC0) != 0x80)
-            length = 0;
-        else
-            *point = *point << 6 | (bytes[i] & 0x3FU);
-    }
-    bool overlong = (length == 3 && *point < 0x800) || (length == 4 && *point < 0x10000);
-    if (length == 0 || overlong || *point > 0x10FFFF || (*point >= 0xD800 && *point <= 0xDFFF)) {
-        *point = NOT_A_CHARACTER;
-        return 1;
-    }
-    return length;
-}
-
-static bool is_control(uint32_t point)
-{
-    return point < 0x20 || (point >= 0x7F && point < 0xA0);
-}
-
-/* Characters that turn the reading order round could show one path as another. */
-static bool is_direction_mark(uint32_t point)
-{
-    return point == 0x200E || point == 0x200F || (point >= 0x2028 && point <= 0x202E) ||
-           (point >= 0x2066 && point <= 0x2069);
-}
-
 bool text_is_clean(const char *text)
 {
     while (*text != '\0') {
         uint32_t point = 0;
-        text += decode(text, &point);
-        if (point == NOT_A_CHARACTER || is_control(point))
+        size_t length = text_decode(text, &point);
+        if (length == 0 || text_is_control(point))
             return false;
+        text += length;
     }
     return true;
 }
 
 static struct character shown(uint32_t point, bool utf8)
 {
-    if (point == NOT_A_CHARACTER || is_control(point) || is_direction_mark(point) ||
-        (!utf8 && point > 0x7E))
+    if (!text_is_showable(point) || (!utf8 && point > 0x7E))
         return (struct character){'?', 1};
     int columns = point < 0x80 ? 1 : wcwidth((wchar_t)point);
     return (struct character){point, columns < 0 ? 1 : (unsigned)columns};
@@ -84,8 +42,9 @@ static size_t characters_of(const char *text, bool utf8, struct character *chara
     size_t count = 0;
     while (*text != '\0' && count < CHARACTERS_MAX) {
         uint32_t point = 0;
-        text += decode(text, &point);
-        characters[count++] = shown(point, utf8);
+        size_t length = text_decode(text, &point);
+        characters[count++] = length > 0 ? shown(point, utf8) : (struct character){'?', 1};
+        text += length > 0 ? length : 1;
     }
     return count;
 }
@@ -164,6 +123,23 @@ void text_put_padded(FILE *out, const char *text, unsigned columns, enum text_cu
 {
     unsigned used = text_put(out, text, columns, cut, utf8);
     (void)fprintf(out, "%*s", (int)(columns - used), "");
+}
+
+void text_say(FILE *out, const char *text)
+{
+    (void)text_put(out, text, UINT16_MAX, TEXT_CUT_END, text_locale_is_utf8());
+}
+
+void text_complain(const char *who, const char *format, ...)
+{
+    char text[TEXT_COMPLAINT_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    (void)fprintf(stderr, "drivepress%s%s: ", who[0] != '\0' ? " " : "", who);
+    text_say(stderr, text);
+    (void)fputc('\n', stderr);
 }
 
 bool text_locale_is_utf8(void)

@@ -2,6 +2,7 @@
 #ifndef TOOLS_TEXT_H
 #define TOOLS_TEXT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -26,6 +27,15 @@ unsigned text_put(FILE *out, const char *text, unsigned columns, enum text_cut c
 
 /* The same, filled up with spaces. */
 void text_put_padded(FILE *out, const char *text, unsigned columns, enum text_cut cut, bool utf8);
+
+/* The same in the locale's characters, and cut only beyond some thousand of them. */
+void text_say(FILE *out, const char *text);
+
+/* Room for two paths and what is wrong with them. */
+enum { TEXT_COMPLAINT_BYTES = 2 * PATH_MAX + 512 };
+
+/* Says on stderr, as a line, what is wrong: "drivepress WHO: ...", cleaned. */
+void text_complain(const char *who, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The locale's characters are UTF-8. After setlocale(). */
 bool text_locale_is_utf8(void);

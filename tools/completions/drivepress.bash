@@ -3,7 +3,7 @@
 
 _drivepress_images() {
     drivepress image list --json 2>/dev/null |
-        sed -n 's/.*"name": *"\([A-Za-z0-9._-]*\)".*/\1/p'
+        grep -o '"name": "[A-Za-z0-9._-]*"' | cut -d '"' -f 4
 }
 
 _drivepress_devices() {
@@ -49,12 +49,12 @@ _drivepress() {
         ;;
     image)
         if [ "$COMP_CWORD" -eq 2 ]; then
-            mapfile -t COMPREPLY < <(compgen -W "add list show" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "add list show verify" -- "$current")
         elif [[ $current == -* ]]; then
             options="--images --json --help"
             [ "${COMP_WORDS[2]}" = add ] && options="$options --name --manifest-only"
             mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
-        elif [ "${COMP_WORDS[2]}" = show ]; then
+        elif [ "${COMP_WORDS[2]}" = show ] || [ "${COMP_WORDS[2]}" = verify ]; then
             mapfile -t COMPREPLY < <(compgen -W "$(_drivepress_images)" -- "$current"
                 compgen -f -- "$current")
         elif [ "${COMP_WORDS[2]}" = add ]; then

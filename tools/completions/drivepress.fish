@@ -3,7 +3,7 @@
 
 function __drivepress_images
     drivepress image list --json 2>/dev/null |
-        string replace -rf '.*"name": *"([A-Za-z0-9._-]*)".*' '$1'
+        string match -ra '"name": "[A-Za-z0-9._-]*"' | string split -f 4 '"'
 end
 
 function __drivepress_disks
@@ -37,8 +37,8 @@ complete -c drivepress -n $press -l no-color -d 'no colours'
 complete -c drivepress -n $press -s h -l help -d help
 
 set -l image '__fish_seen_subcommand_from image'
-complete -c drivepress -n "$image; and not __fish_seen_subcommand_from add list show" -f -a 'add list show'
-complete -c drivepress -n "$image; and __fish_seen_subcommand_from show" -a '(__drivepress_images)'
+complete -c drivepress -n "$image; and not __fish_seen_subcommand_from add list show verify" -f -a 'add list show verify'
+complete -c drivepress -n "$image; and __fish_seen_subcommand_from show verify" -a '(__drivepress_images)'
 complete -c drivepress -n "$image; and __fish_seen_subcommand_from add" -l name -x -d 'what to call it'
 complete -c drivepress -n "$image; and __fish_seen_subcommand_from add" -l manifest-only -d 'copy nothing'
 complete -c drivepress -n $image -l images -r -d 'the directory of the images'
