@@ -234,9 +234,10 @@ static int open_pool(struct shell *shell, const struct shell_config *config, uin
 
     if (bytes < least_bytes || bytes > most_bytes) {
         (void)snprintf(reason, SHELL_REASON_BYTES,
-                       "a pool of %" PRIu64 " MiB does not do: %u drives need at least %" PRIu64
+                       "a pool of %" PRIu64 " MiB does not do: %u drive%s at least %" PRIu64
                        " MiB, and three quarters of the memory that there is are %" PRIu64 " MiB",
-                       bytes / MIB, config->slot_count, (least_bytes + MIB - 1) / MIB,
+                       bytes / MIB, config->slot_count,
+                       config->slot_count == 1 ? " needs" : "s need", (least_bytes + MIB - 1) / MIB,
                        most_bytes / MIB);
         return -EINVAL;
     }
@@ -247,8 +248,8 @@ static int open_pool(struct shell *shell, const struct shell_config *config, uin
     return 0;
 }
 
-/* Open files of the process itself, and of one drive while it is looked up and opened: its own, those
- * in /sys and /run, and a little to spare. */
+/* Open files of the process itself, and of one drive while it is looked up and opened: its own,
+ * those in /sys and /run, and a little to spare. */
 enum { DESCRIPTORS_BASE = 32, DESCRIPTORS_PER_DRIVE = 6 };
 
 /* Better no run than one in which some drives find no descriptor left. */
