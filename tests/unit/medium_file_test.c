@@ -645,28 +645,6 @@ static void only_a_chosen_file_is_opened(void **state)
     expect_chosen(bench, "/dev/null", NULL, &block, false);
 }
 
-/* --- This machine ----------------------------------------------------------------------------- */
-
-static void disk_under_this_test_is_refused(void **state)
-{
-    struct bench *bench = *state;
-    struct stat status;
-    char path[128];
-
-    /* Verify only: should the check be broken, nothing is written. */
-    assert_int_equal(stat("/", &status), 0);
-    if (geteuid() != 0 || major(status.st_dev) == 0)
-        skip();
-    (void)snprintf(path, sizeof(path), "/dev/block/%u:%u", major(status.st_dev),
-                   minor(status.st_dev));
-    if (access(path, F_OK) != 0) {
-        (void)snprintf(path, sizeof(path), "%s/root", bench->root);
-        if (mknod(path, S_IFBLK | 0400, status.st_dev) != 0)
-            skip();
-    }
-    assert_int_equal(try_open(bench, path, false), OPEN_SYSTEM_DISK);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -703,7 +681,6 @@ int main(void)
         TEST(only_the_chosen_device_is_opened),
         TEST(chosen_device_that_changes_while_it_is_opened_is_gone),
         TEST(only_a_chosen_file_is_opened),
-        TEST(disk_under_this_test_is_refused),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

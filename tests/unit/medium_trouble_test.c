@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -350,6 +351,31 @@ static void verify_needs_no_flush(void **state)
     }
 }
 
+static void disk_under_this_test_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    struct stat status;
+    char path[128];
+    char node[128];
+
+    /* Verify only: should the check be broken, nothing is written. */
+    assert_int_equal(stat("/", &status), 0);
+    if (geteuid() != 0 || major(status.st_dev) == 0)
+        skip();
+    (void)snprintf(path, sizeof(path), "/dev/block/%u:%u", major(status.st_dev),
+                   minor(status.st_dev));
+    (void)snprintf(node, sizeof(node), "%s.node", bench->path);
+    if (access(path, F_OK) != 0) {
+        (void)strcpy(path, node);
+        if (mknod(node, S_IFBLK | 0400, status.st_dev) != 0)
+            skip();
+    }
+    enum open_result result =
+        medium_file_open(path, false, &bench->medium, &bench->facts, &bench->identity);
+    (void)unlink(node);
+    assert_int_equal(result, OPEN_SYSTEM_DISK);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -363,6 +389,7 @@ int main(void)
         TEST(only_a_drives_errors_blame_it),
         TEST(file_on_a_server_without_locks_is_opened),
         TEST(verify_needs_no_flush),
+        TEST(disk_under_this_test_is_refused),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
