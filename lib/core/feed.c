@@ -264,14 +264,19 @@ bool feed_load_failed(struct feed *feed, uint32_t buffer, uint64_t now_ns)
     return false;
 }
 
-uint32_t feed_overdue_image(const struct feed *feed, uint64_t now_ns, uint64_t patience_ns)
+uint32_t feed_overdue(const struct feed *feed, uint64_t now_ns, uint64_t patience_ns,
+                      bool images[IMAGES_MAX])
 {
+    uint32_t overdue = 0;
+
     for (uint32_t i = 0; feed->loading > 0 && i < feed->buffer_count; i++) {
         const struct buffer *b = &feed->buffers[i];
-        if (b->use == BUFFER_LOADING && now_ns - b->started_ns >= patience_ns)
-            return b->image;
+        if (b->use == BUFFER_LOADING && now_ns - b->started_ns >= patience_ns) {
+            images[b->image] = true;
+            overdue++;
+        }
     }
-    return IMAGES_MAX;
+    return overdue;
 }
 
 uint32_t feed_start_chunk(const struct feed *feed, struct lanes lanes, uint32_t image)

@@ -98,8 +98,10 @@ void feed_loaded(struct feed *feed, uint32_t buffer);
  * buffer is free and the chunk cannot be had. */
 bool feed_load_failed(struct feed *feed, uint32_t buffer, uint64_t now_ns);
 
-/* An image whose load has been in flight for patience_ns, or IMAGES_MAX. */
-uint32_t feed_overdue_image(const struct feed *feed, uint64_t now_ns, uint64_t patience_ns);
+/* Counts the loads that have been in flight for patience_ns, and sets those images[number] to which
+ * they belong; the others stay as they are. */
+uint32_t feed_overdue(const struct feed *feed, uint64_t now_ns, uint64_t patience_ns,
+                      bool images[IMAGES_MAX]);
 
 /* Where a new lane on this image begins: at the lane with the most others near it, or at 0. */
 uint32_t feed_start_chunk(const struct feed *feed, struct lanes lanes, uint32_t image);

@@ -131,25 +131,20 @@ static void on_transfer(struct press *press, const struct event *event, struct a
         pass_read(press, event->slot, event, actions);
 }
 
-/* The master failed: every pass that still needs it ends, and no drive is blamed. */
+/* The master failed: every pass that still needs it ends, and no drive is blamed. When it is not
+ * what was learnt of it before, nobody can say which of the two is right: then no drive may pass by
+ * it any more, and every pass ends. */
 static void break_image(struct press *press, uint32_t number, enum image_fault fault,
                         struct action_list *actions)
 {
-    press->images[number]->fault = fault;
-    for (uint32_t slot = 0; slot < press->config.slot_count; slot++) {
-        if (press->passes[slot].image_number == number && pass_needs_master(press, slot))
-            pass_end(press, slot, VERDICT_MASTER_ERROR, actions);
-    }
-}
+    struct image *image = press->images[number];
+    bool doubted = fault == IMAGE_DIFFERS && image->learnt;
 
-/* What was learnt of the master was wrong, or is now, and nobody can say which: no drive may pass
- * by it any more. */
-static void distrust_image(struct press *press, uint32_t number, struct action_list *actions)
-{
-    press->images[number]->fault = IMAGE_DIFFERS;
+    image->fault = fault;
     for (uint32_t slot = 0; slot < press->config.slot_count; slot++) {
         const struct pass *pass = &press->passes[slot];
-        if (pass->image_number == number && slot_state_busy(pass->state))
+        if (pass->image_number == number && slot_state_busy(pass->state) &&
+            (doubted || pass_needs_master(press, slot)))
             pass_end(press, slot, VERDICT_MASTER_ERROR, actions);
     }
 }
@@ -186,8 +181,6 @@ static void on_loaded(struct press *press, const struct event *event, struct act
         feed_loaded(&press->feed, event->transfer.buffer);
     else if (feed_load_failed(&press->feed, event->transfer.buffer, press->now_ns))
         add_load(press, (struct feed_load){event->transfer.buffer, number, chunk}, actions);
-    else if (event->transfer.result == IO_OK && image->learnt)
-        distrust_image(press, number, actions);
     else
         break_image(press, number,
                     event->transfer.result == IO_OK ? IMAGE_DIFFERS : IMAGE_UNREADABLE, actions);
@@ -197,15 +190,12 @@ static void on_loaded(struct press *press, const struct event *event, struct act
  * flight, so is every other one that somebody waits for: nothing can be loaded any more. */
 static void break_overdue_images(struct press *press, struct action_list *actions)
 {
-    uint32_t overdue = 0;
+    bool images[IMAGES_MAX] = {false};
+    uint32_t overdue = feed_overdue(&press->feed, press->now_ns, press->config.master_ns, images);
 
-    for (uint32_t i = 0; i < press->config.buffer_count; i++) {
-        const struct buffer *b = &press->feed.buffers[i];
-        if (b->use != BUFFER_LOADING || press->now_ns - b->started_ns < press->config.master_ns)
-            continue;
-        overdue++;
-        if (press->images[b->image]->fault == IMAGE_SOUND)
-            break_image(press, b->image, IMAGE_SILENT, actions);
+    for (uint32_t number = 0; overdue > 0 && number < IMAGES_MAX; number++) {
+        if (images[number] && press->images[number]->fault == IMAGE_SOUND)
+            break_image(press, number, IMAGE_SILENT, actions);
     }
     for (uint32_t slot = 0; overdue == LOADS_MAX && slot < press->config.slot_count; slot++) {
         if (pass_needs_master(press, slot))
@@ -215,8 +205,7 @@ static void break_overdue_images(struct press *press, struct action_list *action
 
 static void on_tick(struct press *press, struct action_list *actions)
 {
-    if (feed_overdue_image(&press->feed, press->now_ns, press->config.master_ns) < IMAGES_MAX)
-        break_overdue_images(press, actions);
+    break_overdue_images(press, actions);
     for (uint32_t slot = 0; slot < press->config.slot_count; slot++)
         pass_check_time(press, slot, actions);
 }

@@ -312,21 +312,32 @@ static void a_failed_load_is_begun_again_a_few_times(void **state)
     free(stage);
 }
 
+/* How many loads are overdue; `image` must be the only one that is. */
+static uint32_t overdue(const struct stage *stage, uint64_t now_ns, uint64_t patience_ns,
+                        uint32_t image)
+{
+    bool images[IMAGES_MAX] = {false};
+    uint32_t count = feed_overdue(&stage->feed, now_ns, patience_ns, images);
+
+    for (uint32_t i = 0; i < IMAGES_MAX; i++)
+        assert_int_equal(images[i], count > 0 && i == image);
+    return count;
+}
+
 static void a_load_is_overdue_from_its_last_begin(void **state)
 {
     (void)state;
     struct stage *stage = stage_new(8);
     uint32_t chunk = 0;
-    assert_int_equal(feed_overdue_image(&stage->feed, 100 * NS_PER_S, NS_PER_S), IMAGES_MAX);
+    assert_int_equal(overdue(stage, 100 * NS_PER_S, NS_PER_S, 1), 0);
     put(stage, 0, LANE_WRITING, 1, CHUNKS - 1, MS);
     uint32_t buffer = load(stage, &chunk);
-    assert_int_equal(feed_overdue_image(&stage->feed, 60 * NS_PER_S - 1, 60 * NS_PER_S),
-                     IMAGES_MAX);
-    assert_int_equal(feed_overdue_image(&stage->feed, 60 * NS_PER_S, 60 * NS_PER_S), 1);
+    assert_int_equal(overdue(stage, 60 * NS_PER_S - 1, 60 * NS_PER_S, 1), 0);
+    assert_int_equal(overdue(stage, 60 * NS_PER_S, 60 * NS_PER_S, 1), 1);
     assert_true(feed_load_failed(&stage->feed, buffer, 50 * NS_PER_S));
-    assert_int_equal(feed_overdue_image(&stage->feed, 60 * NS_PER_S, 60 * NS_PER_S), IMAGES_MAX);
+    assert_int_equal(overdue(stage, 60 * NS_PER_S, 60 * NS_PER_S, 1), 0);
     feed_loaded(&stage->feed, buffer);
-    assert_int_equal(feed_overdue_image(&stage->feed, 900 * NS_PER_S, NS_PER_S), IMAGES_MAX);
+    assert_int_equal(overdue(stage, 900 * NS_PER_S, NS_PER_S, 1), 0);
     free(stage);
 }
 
