@@ -64,8 +64,3 @@ void master_load(struct master *master, uint32_t buffer, uint32_t chunk, void *d
     load->task.done.deliver = on_loaded;
     worker_submit(master->readers, &load->task);
 }
-
-void master_close(struct master *master)
-{
-    worker_release(master->readers);
-}

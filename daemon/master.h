@@ -35,14 +35,11 @@ struct master {
     struct master_load loads[LOADS_MAX];
 };
 
-/* Starts the readers. 0 or -errno. */
+/* Starts the readers, for as long as the process lives. 0 or -errno. */
 int master_open(struct master *master, const struct source *source, struct mailbox *mailbox,
                 void (*event)(void *context, const struct event *event), void *context);
 
 /* Loads a chunk into data, which is buffer number `buffer`. EVENT_LOADED follows. */
 void master_load(struct master *master, uint32_t buffer, uint32_t chunk, void *data);
-
-/* Lets go of the readers. The master must live until the loads in flight have ended. */
-void master_close(struct master *master);
 
 #endif

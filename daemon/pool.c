@@ -37,8 +37,3 @@ void *pool_buffer(const struct pool *pool, uint32_t buffer)
     check(offset < pool->memory.iov_len);
     return (char *)pool->memory.iov_base + offset;
 }
-
-void pool_close(struct pool *pool)
-{
-    (void)munmap(pool->memory.iov_base, pool->memory.iov_len);
-}

@@ -13,12 +13,10 @@ struct pool {
     uint32_t buffer_bytes;
 };
 
-/* Maps buffer_count buffers. 0 or -errno. */
+/* Maps buffer_count buffers, for as long as the process lives. 0 or -errno. */
 int pool_open(struct pool *pool, uint32_t buffer_count, uint32_t buffer_bytes);
 
 /* Where buffer number `buffer` is. Any thread. */
 void *pool_buffer(const struct pool *pool, uint32_t buffer);
-
-void pool_close(struct pool *pool);
 
 #endif
