@@ -3,6 +3,7 @@
 
 #include "daemon/medium_opening.h"
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/base/container.h"
 #include "lib/base/units.h"
 
@@ -43,14 +44,6 @@ static struct sim_medium *sim_of(struct medium *medium)
 
 /* --- Time ------------------------------------------------------------------------------------- */
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static void sleep_until(uint64_t until_ns)
 {
     const struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
@@ -64,7 +57,7 @@ static void hang(const struct sim_config *config)
 {
     while (config->hang_ms == SIM_NEVER)
         (void)pause();
-    sleep_until(now_ns() + config->hang_ms * NS_PER_MS);
+    sleep_until(clock_now_ns() + config->hang_ms * NS_PER_MS);
 }
 
 uint64_t sim_pace_request(struct sim_pace *pace, const struct sim_config *config, uint64_t now,
@@ -170,7 +163,7 @@ static int sim_read(struct medium *medium, void *data, uint32_t length_bytes, ui
 {
     struct sim_medium *sim = sim_of(medium);
     struct sim_config *config = &sim->config;
-    uint64_t begun_ns = now_ns();
+    uint64_t begun_ns = clock_now_ns();
     unsigned char *bytes = data;
     size_t at;
 
@@ -217,7 +210,7 @@ static int sim_write(struct medium *medium, const void *data, uint32_t length_by
 {
     struct sim_medium *sim = sim_of(medium);
     const struct sim_config *config = &sim->config;
-    uint64_t begun_ns = now_ns();
+    uint64_t begun_ns = clock_now_ns();
 
     int error = begin(sim, length_bytes, offset_bytes);
     if (error == 0 && (exceeds(sim->written_bytes, length_bytes, config->write_error_after_bytes) ||
@@ -239,7 +232,7 @@ static int sim_flush(struct medium *medium)
         return -ENODEV;
     if (sim->config.hang_at_flush)
         hang(&sim->config);
-    sleep_until(sim_pace_request(&sim->pace, &sim->config, now_ns(), 0, SIM_NEVER));
+    sleep_until(sim_pace_request(&sim->pace, &sim->config, clock_now_ns(), 0, SIM_NEVER));
     return 0;
 }
 

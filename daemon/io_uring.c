@@ -63,15 +63,6 @@ static struct io_uring_sqe *get_sqe(struct uring_engine *uring)
     return sqe;
 }
 
-/* A loop device would take a misaligned transfer that a real disk refuses: find it here. */
-static void check_aligned(const struct io_request *request, const char *data, uint32_t length_bytes,
-                          uint64_t offset_bytes)
-{
-    uint32_t unit = request->drive->medium->direct_block_bytes;
-    check(unit == 0 ||
-          ((uintptr_t)data % unit == 0 && length_bytes % unit == 0 && offset_bytes % unit == 0));
-}
-
 static void prepare(struct uring_engine *uring, struct io_request *request)
 {
     struct io_uring_sqe *sqe = get_sqe(uring);
@@ -82,7 +73,7 @@ static void prepare(struct uring_engine *uring, struct io_request *request)
     uint64_t offset_bytes = request->offset_bytes + request->transferred_bytes;
     bool write = request->kind == IO_KIND_WRITE;
 
-    check_aligned(request, data, left_bytes, offset_bytes);
+    medium_check_aligned(request->drive->medium, data, left_bytes, offset_bytes);
     if (uring->buffers_registered) {
         int region = (int)((uint64_t)(data - (char *)uring->pool.iov_base) / REGION_BYTES);
         if (write)

@@ -102,6 +102,10 @@ enum open_result medium_file_open_with(const char *path, bool for_writing,
 enum open_result medium_sim_open(const char *path, bool for_writing, struct medium **medium,
                                  struct drive_facts *facts, struct medium_identity *identity);
 
+/* Stops the program for a transfer that a real disk would refuse; loop devices would take it. */
+void medium_check_aligned(const struct medium *medium, const void *data, uint32_t length_bytes,
+                          uint64_t offset_bytes);
+
 /* Sets identity->note, made fit to be shown (identify_text). */
 __attribute__((format(printf, 2, 3))) void medium_note(struct medium_identity *identity,
                                                        const char *format, ...);

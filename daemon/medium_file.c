@@ -52,11 +52,10 @@ static bool file_present(struct medium *medium)
     return identify_present(file->host, &file->device);
 }
 
-/* Loops would allow misaligned transfers that a real disk refuses: find them everywhere. */
-static void check_aligned(const struct file_medium *file, const void *data, uint32_t length_bytes,
+void medium_check_aligned(const struct medium *medium, const void *data, uint32_t length_bytes,
                           uint64_t offset_bytes)
 {
-    uint32_t unit = file->medium.direct_block_bytes;
+    uint32_t unit = medium->direct_block_bytes;
     check(unit == 0 ||
           ((uintptr_t)data % unit == 0 && length_bytes % unit == 0 && offset_bytes % unit == 0));
 }
@@ -71,7 +70,7 @@ static int end_error(struct medium *medium)
 static int file_read(struct medium *medium, void *data, uint32_t length_bytes,
                      uint64_t offset_bytes)
 {
-    check_aligned(file_of(medium), data, length_bytes, offset_bytes);
+    medium_check_aligned(medium, data, length_bytes, offset_bytes);
     for (uint32_t at = 0; at < length_bytes;) {
         ssize_t got =
             pread(medium->fd, (char *)data + at, length_bytes - at, (off_t)(offset_bytes + at));
@@ -89,7 +88,7 @@ static int file_write(struct medium *medium, const void *data, uint32_t length_b
 {
     int flags = file_of(medium)->cache == CACHE_DROPPED ? RWF_DSYNC : 0;
 
-    check_aligned(file_of(medium), data, length_bytes, offset_bytes);
+    medium_check_aligned(medium, data, length_bytes, offset_bytes);
     for (uint32_t at = 0; at < length_bytes;) {
         const struct iovec rest = {.iov_base = (char *)(uintptr_t)data + at,
                                    .iov_len = length_bytes - at};

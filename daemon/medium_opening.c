@@ -2,6 +2,7 @@
 #include "daemon/medium_opening.h"
 
 #include "daemon/page_cache.h"
+#include "lib/base/clock.h"
 #include "lib/base/units.h"
 
 #include <errno.h>
@@ -92,19 +93,11 @@ static enum open_result refuse_other(struct medium_identity *identity)
     return OPEN_GONE;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static bool wait_for_holder(uint64_t until_ns)
 {
     const struct timespec pause = {.tv_nsec = (long)HOLD_RETRY_NS};
 
-    if (now_ns() >= until_ns)
+    if (clock_now_ns() >= until_ns)
         return false;
     (void)nanosleep(&pause, NULL);
     return true;
@@ -236,7 +229,7 @@ static uint64_t expected_diskseq(const struct opening *opening)
 
 static enum open_result open_disk_once(struct opening *opening, dev_t number, bool *replaced)
 {
-    uint64_t until_ns = now_ns() + HOLD_NS_MAX;
+    uint64_t until_ns = clock_now_ns() + HOLD_NS_MAX;
 
     *replaced = false;
     int error = identify_device(opening->host, number, &opening->device);

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tools/image_progress.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/units.h"
 #include "tools/terminal.h"
 #include "tools/text.h"
 
 #include <stdio.h>
-#include <time.h>
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 uint64_t image_progress_rate(uint64_t bytes, uint64_t duration_ns)
 {
@@ -24,7 +17,7 @@ void image_progress_begin(struct image_progress *progress, const char *name, con
 {
     *progress =
         (struct image_progress){.name = name, .last = last, .on_terminal = terminal_can_draw()};
-    progress->started_ns = now_ns();
+    progress->started_ns = clock_now_ns();
     progress->shown_ns = progress->started_ns;
 }
 
@@ -65,7 +58,7 @@ static void draw(const struct image_progress *progress, uint64_t done_bytes, uin
 void image_progress_show(struct image_progress *progress, uint64_t done_bytes, uint64_t size_bytes)
 {
     enum { REDRAWS_PER_S = 10 };
-    uint64_t at_ns = now_ns();
+    uint64_t at_ns = clock_now_ns();
     bool due = at_ns - progress->shown_ns >= NS_PER_S / REDRAWS_PER_S;
 
     if (!progress->on_terminal || (!due && done_bytes != size_bytes))
@@ -78,5 +71,5 @@ uint64_t image_progress_end(const struct image_progress *progress)
 {
     if (progress->on_terminal)
         (void)fprintf(stderr, "\r\033[K");
-    return now_ns() - progress->started_ns;
+    return clock_now_ns() - progress->started_ns;
 }

@@ -5,6 +5,7 @@
 #include "tools/press_client.h"
 
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/base/units.h"
 #include "lib/wire/line.h"
 
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -49,13 +49,6 @@ struct press_client {
     uint64_t stop_ms; /* when the stop was asked for */
     bool news;
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
-}
 
 static void end(struct press_client *client, enum press_client_end how)
 {
@@ -307,7 +300,7 @@ static void ask_to_stop(struct press_client *client)
         return;
     }
     client->outcome->stopped = true;
-    client->stop_ms = now_ms();
+    client->stop_ms = clock_now_ms();
     client->display->options.stopping = true;
     client->news = true;
     if (client->phase == PHASE_GREETING) {
@@ -360,7 +353,7 @@ static int sooner(int a_ms, int b_ms)
 /* Waits for anything to happen and deals with it. */
 static void turn(struct press_client *client)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clock_now_ms();
     int timeout_ms = check_patience(client, now);
     if (client->phase == PHASE_RUNNING) {
         timeout_ms =
@@ -430,7 +423,7 @@ void press_client_run(const struct press_client_files *files, const struct run_r
                                   .outcome = outcome,
                                   .model = model_create(request, names),
                                   .phase = PHASE_GREETING,
-                                  .started_ms = now_ms()};
+                                  .started_ms = clock_now_ms()};
     if (client.model == NULL) {
         lose(&client, "no memory for the list of drives");
         return;
@@ -446,7 +439,7 @@ void press_client_run(const struct press_client_files *files, const struct run_r
     if (outcome->end != CLIENT_FINISHED)
         give_missing_verdicts(&client);
     outcome->snapshot = client.model;
-    outcome->elapsed_ms = now_ms() - client.started_ms;
+    outcome->elapsed_ms = clock_now_ms() - client.started_ms;
     wire_line_free(&client.lines);
     wire_line_free(&client.log_lines);
     free(client.output);

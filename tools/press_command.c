@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tools/press_command.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "lib/base/units.h"
 #include "lib/core/verdict.h"
@@ -23,7 +24,6 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 struct press_command {
@@ -208,13 +208,6 @@ static int ask(const struct press_command *press)
     return confirm_erase(&press->targets, text_locale_is_utf8()) ? EXIT_ALL_PASSED : EXIT_USAGE;
 }
 
-static uint64_t monotonic_ms(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
-}
-
 /* From here on signals are read from a descriptor. Those that nohup or a shell had us ignore stay
  * ignored: they would be delivered if they were blocked. */
 static int open_signals(void)
@@ -246,7 +239,7 @@ static int run(struct press_command *press)
         return EXIT_NO_DAEMON;
     }
     display_start(&press->display, press->options.json, press->options.quiet,
-                  press->options.no_colour, press->image_bytes, monotonic_ms());
+                  press->options.no_colour, press->image_bytes, clock_now_ms());
     struct press_client_files files = {
         .session_fd = daemon.session_fd, .signal_fd = signal_fd, .log_fd = daemon.log_fd};
     press_client_run(&files, &press->request, press->options.targets, &press->display,
