@@ -15,16 +15,9 @@ struct drive *drive_create(const struct drive_host *host, const char *path,
                            uint64_t attachment)
 {
     struct drive *drive = calloc(1, sizeof(*drive));
-    char thread_name[16];
 
     if (drive == NULL)
         return NULL;
-    (void)snprintf(thread_name, sizeof(thread_name), "drive %u", slot + 1);
-    drive->io.worker = worker_start(thread_name, 1, host->mailbox);
-    if (drive->io.worker == NULL) {
-        free(drive);
-        return NULL;
-    }
     drive->host = host;
     drive->slot = slot;
     drive->attachment = attachment;
@@ -35,6 +28,12 @@ struct drive *drive_create(const struct drive_host *host, const char *path,
     for (uint32_t i = 0; i < WINDOW_MAX; i++)
         drive->transfers[i].drive = drive;
     return drive;
+}
+
+void drive_discard(struct drive *drive)
+{
+    check(drive->io.worker == NULL);
+    free(drive);
 }
 
 static void send_event(struct drive *drive, struct event *event)
@@ -69,7 +68,8 @@ static void run_close(struct task *task)
 
 static void free_drive(struct drive *drive)
 {
-    worker_release(drive->io.worker);
+    if (drive->io.worker != NULL)
+        worker_release(drive->io.worker);
     drive->host->closed(drive->host->context, drive);
     free(drive);
 }
@@ -144,10 +144,27 @@ static void on_opened(struct mail *mail)
     close_when_quiet(drive);
 }
 
+/* Without a thread the drive is not touched. The answer comes later, as always. */
+static void fail_open(struct drive *drive, int error)
+{
+    medium_note(&drive->identity, "this machine has no thread left for it: %s", strerror(error));
+    drive->open_result = OPEN_OUR_FAULT;
+    drive->task_queued = true;
+    drive->task.done.deliver = on_opened;
+    mailbox_post(drive->host->mailbox, &drive->task.done);
+}
+
 void drive_open(struct drive *drive, bool for_writing)
 {
+    char thread_name[16];
+
+    (void)snprintf(thread_name, sizeof(thread_name), "drive %u", drive->slot + 1);
     drive->for_writing = for_writing;
-    submit_task(drive, run_open, on_opened);
+    drive->io.worker = worker_start(thread_name, 1, drive->host->mailbox);
+    if (drive->io.worker == NULL)
+        fail_open(drive, errno);
+    else
+        submit_task(drive, run_open, on_opened);
 }
 
 /* --- What an error means ---------------------------------------------------------------------- */

@@ -70,12 +70,17 @@ struct drive {
     struct drive *next; /* for the owner's list */
 };
 
-/* Makes a drive for a path that leads to what is expected, with its thread. NULL with errno set. */
+/* Makes a drive for a path that leads to what is expected. Nothing is done with it yet. NULL for
+ * lack of memory. */
 struct drive *drive_create(const struct drive_host *host, const char *path,
                            const struct medium_expected *expected, bool simulated, uint32_t slot,
                            uint64_t attachment);
 
-/* Each sends its event later, exactly once. A drive that cannot be opened closes itself then. */
+/* Frees a drive that was never to be opened. */
+void drive_discard(struct drive *drive);
+
+/* Each sends its event later, exactly once. Opening starts the drive's thread; a drive that cannot
+ * be opened closes itself then. */
 void drive_open(struct drive *drive, bool for_writing);
 void drive_flush(struct drive *drive);
 

@@ -57,6 +57,9 @@ struct io_ops {
     /* Asks for the drive's requests to end early. They still end by `done`, or never if the kernel
      * cannot let go of them. */
     void (*cancel)(struct io_engine *engine, struct io_drive *drive);
+    /* Has the engine do nothing once, to see that it works: `done` follows. NULL: it has no
+     * machinery of its own. One at a time. */
+    void (*probe)(struct io_engine *engine, void (*done)(void *context), void *context);
     /* Frees the engine. Requests that the kernel still holds are abandoned. */
     void (*close)(struct io_engine *engine);
 };

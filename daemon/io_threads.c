@@ -94,6 +94,7 @@ static const struct io_ops threads_ops = {
     .submit = threads_submit,
     .kick = threads_kick,
     .cancel = threads_cancel,
+    .probe = NULL, /* the threads are the drives': one that hangs is that drive's fault */
     .close = threads_close,
 };
 

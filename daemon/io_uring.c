@@ -41,6 +41,10 @@ struct uring_engine {
     bool buffers_registered;
     uint32_t file_count; /* of the registered file table; 0: not registered */
     bool *file_used;
+    struct {
+        void (*done)(void *context); /* NULL: there is none */
+        void *context;
+    } probe;
 };
 
 /* io_drive.engine_state is the drive's place in the registered file table, or this. */
@@ -124,6 +128,14 @@ static void complete(struct uring_engine *uring, struct io_request *request, int
     request->done(request);
 }
 
+static void complete_probe(struct uring_engine *uring)
+{
+    void (*done)(void *context) = uring->probe.done;
+
+    uring->probe.done = NULL;
+    done(uring->probe.context);
+}
+
 /* Completions that one look at the queue takes; more wait for the next. */
 enum { COMPLETION_BATCH = 64 };
 
@@ -140,11 +152,13 @@ static void on_completions(uv_poll_t *poll, int status, int events)
         check(errno == EAGAIN);
     while ((count = io_uring_peek_batch_cqe(&uring->ring, cqes, COMPLETION_BATCH)) > 0) {
         for (unsigned i = 0; i < count; i++) {
-            struct io_request *request = io_uring_cqe_get_data(cqes[i]);
+            void *data = io_uring_cqe_get_data(cqes[i]);
             int result = cqes[i]->res;
             io_uring_cqe_seen(&uring->ring, cqes[i]);
-            if (request != NULL) /* else it is the answer to a cancellation */
-                complete(uring, request, result);
+            if (data == &uring->probe)
+                complete_probe(uring);
+            else if (data != NULL) /* else it is the answer to a cancellation */
+                complete(uring, data, result);
         }
     }
 }
@@ -211,10 +225,25 @@ static void uring_cancel(struct io_engine *engine, struct io_drive *drive)
     io_uring_sqe_set_data(sqe, NULL);
 }
 
+static void uring_probe(struct io_engine *engine, void (*done)(void *context), void *context)
+{
+    struct uring_engine *uring = uring_of(engine);
+
+    check(uring->probe.done == NULL);
+    uring->probe.done = done;
+    uring->probe.context = context;
+    struct io_uring_sqe *sqe = get_sqe(uring);
+    io_uring_prep_nop(sqe);
+    io_uring_sqe_set_data(sqe, &uring->probe);
+    uring_kick(engine);
+}
+
 static void free_engine(uv_handle_t *handle)
 {
     struct uring_engine *uring = handle->data;
 
+    if (uring->probe.done != NULL)
+        complete_probe(uring);
     io_uring_queue_exit(&uring->ring);
     (void)close(uring->event_fd);
     free(uring->file_used);
@@ -233,6 +262,7 @@ static const struct io_ops uring_ops = {
     .submit = uring_submit,
     .kick = uring_kick,
     .cancel = uring_cancel,
+    .probe = uring_probe,
     .close = uring_close,
 };
 

@@ -10,10 +10,10 @@
 /* Enough to keep a disk's queue filled and to hash on several processors beside it. */
 enum { READERS = 4 };
 
-int master_open(struct master *master, const struct source *source, struct mailbox *mailbox,
+int master_open(struct master *master, struct mailbox *mailbox,
                 void (*event)(void *context, const struct event *event), void *context)
 {
-    *master = (struct master){.source = source, .event = event, .context = context};
+    *master = (struct master){.event = event, .context = context};
     for (uint32_t i = 0; i < LOADS_MAX; i++)
         master->loads[i].master = master;
     master->readers = worker_start("master", READERS, mailbox);
@@ -23,7 +23,7 @@ int master_open(struct master *master, const struct source *source, struct mailb
 static void run_load(struct task *task)
 {
     struct master_load *load = container_of(task, struct master_load, task);
-    const struct source *source = load->master->source;
+    const struct source *source = load->source;
 
     load->error = source_read_chunk(source, load->chunk, load->data);
     if (load->error == 0)
@@ -41,14 +41,15 @@ static void on_loaded(struct mail *mail)
     event.transfer.chunk = load->chunk;
     event.transfer.digest = load->digest;
     if (load->error == 0)
-        master->read_bytes += image_chunk_length(&master->source->image, load->chunk);
+        master->read_bytes += image_chunk_length(&load->source->image, load->chunk);
     else
-        master->last_error = load->error;
+        master->last_errors[load->image] = load->error;
     load->used = false;
     master->event(master->context, &event);
 }
 
-void master_load(struct master *master, uint32_t buffer, uint32_t chunk, void *data)
+void master_load(struct master *master, uint32_t image, const struct source *source,
+                 uint32_t buffer, uint32_t chunk, void *data)
 {
     uint32_t i = 0;
 
@@ -57,6 +58,8 @@ void master_load(struct master *master, uint32_t buffer, uint32_t chunk, void *d
     check(i < LOADS_MAX);
     struct master_load *load = &master->loads[i];
     load->used = true;
+    load->source = source;
+    load->image = image;
     load->buffer = buffer;
     load->chunk = chunk;
     load->data = data;

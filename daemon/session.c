@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "daemon/session.h"
 
+#include "daemon/connection.h"
 #include "daemon/shell.h"
 #include "daemon/status.h"
 #include "lib/base/check.h"
-#include "lib/base/container.h"
 #include "lib/base/units.h"
-#include "lib/wire/line.h"
 #include "lib/wire/message.h"
 #include "lib/wire/run.h"
 #include "lib/wire/snapshot.h"
@@ -29,26 +28,20 @@
 /* Progress for the screen: as often as an eye can follow. */
 enum { STATUS_MS = 200 };
 
-/* More than this waiting to be read by the client: it gets no progress until it has caught up. */
-enum { QUEUE_BYTES_MAX = 64 * 1024 };
-
 /* How long drives may take to close before the process ends without them. */
 enum { CLOSE_MS_MAX = 1000 };
 
 struct session {
     uv_loop_t loop;
-    uv_pipe_t pipe;
+    struct connection client;
     uv_timer_t status_timer;
     uv_timer_t close_timer;
     uv_signal_t terminate;
-    struct wire_line line;
-    char received[65536];
 
     bool asked;    /* press.run was received: there is one per session */
     bool started;  /* and it goes on, or went */
     bool finished; /* and every drive has its verdict, and the client was told */
     bool leaving;  /* the client is gone */
-    bool deaf;     /* the client does not read, so it is not listened to */
     uint32_t verdicts;
     struct run_request request;
     struct source source;
@@ -58,61 +51,32 @@ struct session {
 
 /* --- To the client ---------------------------------------------------------------------------- */
 
-struct outgoing {
-    uv_write_t write;
-    struct session *session;
-    char *text;
-};
-
-static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer);
-static void on_received(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
-
-static void on_written(uv_write_t *write, int status)
-{
-    struct outgoing *outgoing = container_of(write, struct outgoing, write);
-    struct session *session = outgoing->session;
-
-    (void)status; /* a client that is gone is seen by its end of file */
-    if (session->deaf && !session->leaving && session->pipe.write_queue_size < QUEUE_BYTES_MAX) {
-        session->deaf = false;
-        (void)uv_read_start((uv_stream_t *)&session->pipe, give_buffer, on_received);
-    }
-    free(outgoing->text);
-    free(outgoing);
-}
-
-/* Sends a line and frees it. */
-static void send_line(struct session *session, char *text)
-{
-    struct outgoing *outgoing = text == NULL ? NULL : malloc(sizeof(*outgoing));
-
-    if (outgoing == NULL || session->leaving) {
-        free(outgoing);
-        free(text);
-        return;
-    }
-    outgoing->session = session;
-    outgoing->text = text;
-    uv_buf_t buffer = uv_buf_init(text, (unsigned)strlen(text));
-    if (uv_write(&outgoing->write, (uv_stream_t *)&session->pipe, &buffer, 1, on_written) != 0)
-        on_written(&outgoing->write, 0);
-    /* Who does not read our answers is not asked for more questions. */
-    if (session->pipe.write_queue_size >= QUEUE_BYTES_MAX && !session->deaf) {
-        session->deaf = true;
-        (void)uv_read_stop((uv_stream_t *)&session->pipe);
-    }
-}
-
 static void send_error(struct session *session, const struct message *message,
                        enum wire_error error, const char *reason)
 {
-    send_line(session, message_error(message->has_id, message->id, error, reason));
+    connection_send(&session->client, message_error(message->has_id, message->id, error, reason));
+}
+
+static void fill_snapshot(struct session *session)
+{
+    struct snapshot *snapshot = session->snapshot;
+
+    snapshot->armed = true;
+    (void)snprintf(snapshot->armed_image, sizeof(snapshot->armed_image), "%s",
+                   session->source.name);
+    snapshot->armed_mode = session->request.mode;
+    for (uint32_t i = 0; i < session->request.target_count; i++) {
+        status_fill_slot(&snapshot->slots[i], &session->shell, i);
+        (void)snprintf(snapshot->slots[i].name, sizeof(snapshot->slots[i].name), "%u", i + 1);
+    }
+    status_fill_totals(snapshot, &session->shell);
 }
 
 static void send_snapshot(struct session *session, const char *method)
 {
-    status_fill(session->snapshot, &session->shell, &session->request);
-    send_line(session, message_notification(method, snapshot_encode(session->snapshot)));
+    fill_snapshot(session);
+    connection_send(&session->client,
+                    message_notification(method, snapshot_encode(session->snapshot)));
 }
 
 static void send_hello(struct session *session)
@@ -122,14 +86,15 @@ static void send_hello(struct session *session)
                           .protocol_minor = WIRE_PROTOCOL_MINOR,
                           .role = "operator",
                           .max_request_bytes = WIRE_LINE_BYTES_MAX};
-    send_line(session, message_notification(WIRE_METHOD_HELLO, hello_encode(&hello)));
+    connection_send(&session->client,
+                    message_notification(WIRE_METHOD_HELLO, hello_encode(&hello)));
 }
 
 static void on_status_timer(uv_timer_t *timer)
 {
     struct session *session = timer->data;
 
-    if (session->pipe.write_queue_size < QUEUE_BYTES_MAX)
+    if (connection_keeps_up(&session->client))
         send_snapshot(session, WIRE_METHOD_STATUS);
 }
 
@@ -152,11 +117,12 @@ static void on_changed(void *context, uint32_t slot, enum slot_state state, enum
 
     (void)snprintf(transition.slot, sizeof(transition.slot), "%u", slot + 1);
     if (slot_state_final(state)) {
-        status_note(transition.note, &session->shell, slot, verdict);
+        (void)snprintf(transition.note, sizeof(transition.note), "%s",
+                       shell_note(&session->shell, slot, verdict));
         session->verdicts++;
     }
-    send_line(session,
-              message_notification(WIRE_METHOD_TRANSITION, transition_encode(&transition)));
+    connection_send(&session->client,
+                    message_notification(WIRE_METHOD_TRANSITION, transition_encode(&transition)));
 }
 
 static void leave_if_quiet(struct session *session);
@@ -199,19 +165,21 @@ static void send_run_result(struct session *session, uint64_t id)
     (void)snprintf(result->engine_note, sizeof(result->engine_note), "%s",
                    session->shell.engine_note);
     result->pool_bytes = session->shell.pool.memory.iov_len;
-    send_line(session, message_result(id, run_result_encode(result)));
+    connection_send(&session->client, message_result(id, run_result_encode(result)));
     free(result);
 }
 
-static int add_drive(struct session *session, uint32_t slot, char reason[SHELL_REASON_BYTES])
+static int attach_drive(struct session *session, uint32_t slot)
 {
     const struct run_target *target = &session->request.targets[slot];
-    struct medium_expected expected = {.block = target->block,
-                                       .number = makedev(target->major, target->minor),
-                                       .diskseq = target->diskseq};
+    struct shell_drive drive = {.path = target->path,
+                                .expected = {.block = target->block,
+                                             .number = makedev(target->major, target->minor),
+                                             .diskseq = target->diskseq},
+                                .simulated = session->request.simulate,
+                                .plugged_ns = uv_hrtime()};
 
-    return shell_add_drive(&session->shell, slot, target->path, &expected,
-                           session->request.simulate, reason);
+    return shell_attach(&session->shell, slot, &drive);
 }
 
 /* Opens the image and the shell. WIRE_ERROR_COUNT for success, else the error with a reason. */
@@ -229,6 +197,8 @@ static enum wire_error prepare_run(struct session *session, char reason[WIRE_REA
     /* Simulated drives have no descriptor to give to the kernel. */
     struct shell_config config = {.slot_count = request->target_count,
                                   .window = request->window,
+                                  .chunk_bytes = session->source.image.chunk_bytes,
+                                  .useful_bytes = session->source.image.size_bytes,
                                   .engine = request->simulate ? ENGINE_THREADS : request->engine,
                                   .pool_bytes = request->pool_bytes,
                                   .stall_ns = request->stall_ms * NS_PER_MS};
@@ -236,9 +206,7 @@ static enum wire_error prepare_run(struct session *session, char reason[WIRE_REA
     session->shell.context = session;
     session->shell.changed = on_changed;
     session->shell.quiet = on_quiet;
-    error = shell_open(&session->shell, &config, &session->source, why);
-    for (uint32_t i = 0; error == 0 && i < request->target_count; i++)
-        error = add_drive(session, i, why);
+    error = shell_open(&session->shell, &config, why);
     session->snapshot = snapshot_create(request->target_count);
     if (error == 0 && session->snapshot != NULL)
         return WIRE_ERROR_COUNT;
@@ -271,22 +239,24 @@ static void begin_run(struct session *session, const struct message *message)
     }
     session->started = true;
     send_run_result(session, message->id);
-    shell_arm(&session->shell, session->request.mode);
+    shell_arm(&session->shell, session->request.mode,
+              UINT64_C(1) << shell_add_image(&session->shell, &session->source));
     for (uint32_t i = 0; i < session->request.target_count; i++)
-        shell_attach(&session->shell, i);
+        check(attach_drive(session, i) == 0); /* a few KiB each */
     check(uv_timer_start(&session->status_timer, on_status_timer, 0, STATUS_MS) == 0);
 }
 
 static void stop_run(struct session *session)
 {
-    if (session->started && !session->finished)
-        shell_stop(&session->shell);
+    for (uint32_t i = 0; session->started && i < session->request.target_count; i++)
+        shell_stop(&session->shell, i);
 }
 
 /* --- From the client -------------------------------------------------------------------------- */
 
-static void answer(struct session *session, const char *text, size_t length_bytes)
+static void answer(struct connection *client, const char *text, size_t length_bytes)
 {
+    struct session *session = client->context;
     struct message message;
     enum wire_error error = message_parse(&message, text, length_bytes);
 
@@ -299,7 +269,7 @@ static void answer(struct session *session, const char *text, size_t length_byte
     } else if (strcmp(message.method, WIRE_METHOD_RUN) == 0) {
         begin_run(session, &message);
     } else if (strcmp(message.method, WIRE_METHOD_STOP) == 0) {
-        send_line(session, message_result(message.id, json_object()));
+        connection_send(&session->client, message_result(message.id, json_object()));
         stop_run(session);
     } else {
         send_error(session, &message, WIRE_ERROR_UNKNOWN_METHOD,
@@ -325,7 +295,6 @@ static void leave(struct session *session)
     if (session->leaving)
         return;
     session->leaving = true;
-    (void)uv_read_stop((uv_stream_t *)&session->pipe);
     stop_run(session);
     check(uv_timer_start(&session->close_timer, on_close_timer, CLOSE_MS_MAX, 0) == 0);
     leave_if_quiet(session);
@@ -341,31 +310,9 @@ static void on_terminate(uv_signal_t *signal, int number)
     check(uv_timer_start(&session->close_timer, on_close_timer, CLOSE_MS_MAX, 0) == 0);
 }
 
-static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+static void on_gone(struct connection *client)
 {
-    struct session *session = handle->data;
-
-    (void)suggested;
-    *buffer = uv_buf_init(session->received, sizeof(session->received));
-}
-
-static void on_received(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
-{
-    struct session *session = stream->data;
-    char *text = NULL;
-    size_t length_bytes = 0;
-    int more = 0;
-
-    if (count == 0)
-        return;
-    if (count < 0 || wire_line_feed(&session->line, buffer->base, (size_t)count) != 0) {
-        leave(session);
-        return;
-    }
-    while ((more = wire_line_next(&session->line, &text, &length_bytes)) == 1)
-        answer(session, text, length_bytes);
-    if (more < 0) /* a line that is too long: nothing after it can be understood */
-        leave(session);
+    leave(client->context);
 }
 
 /* --- The session ------------------------------------------------------------------------------ */
@@ -400,17 +347,19 @@ int session_run(int fd)
     static struct session session;
     static uv_check_t checker;
 
-    wire_line_init(&session.line, WIRE_LINE_BYTES_MAX);
-    if (uv_loop_init(&session.loop) != 0 || uv_pipe_init(&session.loop, &session.pipe, 0) != 0 ||
-        uv_pipe_open(&session.pipe, fd) != 0) {
+    session.client.context = &session;
+    session.client.received_line = answer;
+    session.client.gone = on_gone;
+    if (uv_loop_init(&session.loop) != 0 ||
+        connection_init(&session.client, &session.loop, WIRE_LINE_BYTES_MAX) != 0 ||
+        uv_pipe_open(&session.client.pipe, fd) != 0) {
         (void)fprintf(stderr, "drivepressd: descriptor %d is not a socket that can be served\n",
                       fd);
         return 1;
     }
-    session.pipe.data = &session;
     start_handles(&session, &checker);
     send_hello(&session);
-    if (uv_read_start((uv_stream_t *)&session.pipe, give_buffer, on_received) != 0)
+    if (connection_start(&session.client) != 0)
         return 1;
     (void)uv_run(&session.loop, UV_RUN_DEFAULT);
     return 0;

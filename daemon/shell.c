@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "daemon/shell.h"
 
+#include "daemon/shell_setup.h"
 #include "lib/base/check.h"
 #include "lib/base/units.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-static int fail(char reason[SHELL_REASON_BYTES], int error, const char *what)
-{
-    (void)snprintf(reason, SHELL_REASON_BYTES, "%s: %s", what, strerror(-error));
-    return error;
-}
 
 /* --- Events in, actions out ------------------------------------------------------------------- */
 
@@ -36,14 +27,63 @@ static void start_transfer(struct shell *shell, const struct action *action, enu
                    action->transfer.length_bytes, action->transfer.offset_bytes);
 }
 
+static void open_drive(struct shell *shell, const struct action *action)
+{
+    struct shell_slot *slot = &shell->slots[action->slot];
+    struct drive *drive = slot->prepared;
+
+    check(drive != NULL && drive->attachment == action->attachment);
+    slot->prepared = NULL;
+    drive->next = slot->drives;
+    slot->drives = drive;
+    shell->drives_open++;
+    drive_open(drive, action->open.for_writing);
+}
+
+static const char *master_reason(const struct shell *shell, uint32_t image)
+{
+    switch (shell->sources[image]->image.fault) {
+    case IMAGE_SOUND:
+        return "";
+    case IMAGE_DIFFERS:
+        return "the master image differs from its manifest, or from what was read of it before";
+    case IMAGE_SILENT:
+        return "the master image cannot be read: its disk or network share does not answer";
+    case IMAGE_UNREADABLE:
+        break;
+    }
+    if (shell->master.last_errors[image] == -ESTALE)
+        return "the master image was changed while drives were made from it";
+    return strerror(-shell->master.last_errors[image]);
+}
+
+/* Keeps what is to be told of a slot after its image is forgotten. */
+static void note_state(struct shell *shell, const struct action *action)
+{
+    struct shell_slot *slot = &shell->slots[action->slot];
+    struct slot_report report;
+
+    shell_report(shell, action->slot, &report);
+    if (report.image_bytes != 0 && shell->sources[report.image] != NULL) {
+        const struct source *source = shell->sources[report.image];
+        memcpy(slot->image, source->name, sizeof(slot->image));
+        if (action->state.verdict == VERDICT_MASTER_ERROR)
+            (void)snprintf(slot->note, sizeof(slot->note), "%s",
+                           master_reason(shell, report.image));
+    }
+    verdict_totals_add(&shell->totals, action->state.verdict);
+    shell->changed(shell->context, action->slot, action->state.to, action->state.verdict);
+}
+
 static void carry_out(struct shell *shell, const struct action *action)
 {
     switch (action->type) {
     case ACTION_OPEN:
-        drive_open(find_drive(shell, action), action->open.for_writing);
+        open_drive(shell, action);
         break;
     case ACTION_LOAD:
-        master_load(&shell->master, action->transfer.buffer, action->transfer.chunk,
+        master_load(&shell->master, action->transfer.image, shell->sources[action->transfer.image],
+                    action->transfer.buffer, action->transfer.chunk,
                     pool_buffer(&shell->pool, action->transfer.buffer));
         break;
     case ACTION_WRITE:
@@ -59,7 +99,7 @@ static void carry_out(struct shell *shell, const struct action *action)
         drive_close(find_drive(shell, action));
         break;
     case ACTION_STATE:
-        shell->changed(shell->context, action->slot, action->state.to, action->state.verdict);
+        note_state(shell, action);
         break;
     case ACTION_TYPE_COUNT:
         check_never("an action has a type");
@@ -110,7 +150,7 @@ static void on_event(void *context, const struct event *event)
 
     if (tells_of_drive(event)) {
         struct shell_slot *slot = &shell->slots[event->slot];
-        if (slot->drives != NULL && slot->drives->attachment == event->attachment)
+        if (slot->attachment == event->attachment && slot->drives != NULL)
             slot->identity = slot->drives->identity;
     }
     step(shell, &stamped);
@@ -149,51 +189,160 @@ static void on_kick(uv_prepare_t *prepare)
         shell->kernel_engine->ops->kick(shell->kernel_engine);
 }
 
-/* --- What a client asks for ------------------------------------------------------------------- */
+/* --- Images ----------------------------------------------------------------------------------- */
 
-void shell_arm(struct shell *shell, enum press_mode mode)
+uint32_t shell_add_image(struct shell *shell, struct source *source)
+{
+    struct event event = {.type = EVENT_IMAGE};
+    uint32_t number = 0;
+
+    while (number < IMAGES_MAX && shell->sources[number] != NULL)
+        number++;
+    if (number == IMAGES_MAX)
+        return IMAGES_MAX;
+    shell->sources[number] = source;
+    shell->master.last_errors[number] = 0;
+    event.image.number = number;
+    event.image.image = &source->image;
+    step(shell, &event);
+    return number;
+}
+
+bool shell_image_used(const struct shell *shell, uint32_t number)
+{
+    return press_image_used(shell->press, number);
+}
+
+void shell_forget_image(struct shell *shell, uint32_t number)
+{
+    struct event event = {.type = EVENT_IMAGE};
+
+    event.image.number = number;
+    step(shell, &event);
+    shell->sources[number] = NULL;
+}
+
+/* --- What happens in the rig, and what people ask for ------------------------------------------ */
+
+void shell_set_policy(struct shell *shell, uint64_t capacity_min_bytes, uint64_t capacity_max_bytes)
+{
+    struct event event = {.type = EVENT_POLICY};
+
+    event.policy.capacity_min_bytes = capacity_min_bytes;
+    event.policy.capacity_max_bytes = capacity_max_bytes;
+    step(shell, &event);
+}
+
+void shell_arm(struct shell *shell, enum press_mode mode, uint64_t images)
 {
     struct event event = {.type = EVENT_ARM};
 
     event.arm.mode = mode;
-    event.arm.image = 0;
+    event.arm.images = images;
     step(shell, &event);
 }
 
-int shell_add_drive(struct shell *shell, uint32_t slot, const char *path,
-                    const struct medium_expected *expected, bool simulated,
-                    char reason[SHELL_REASON_BYTES])
+void shell_disarm(struct shell *shell)
+{
+    struct event event = {.type = EVENT_DISARM};
+    step(shell, &event);
+}
+
+static void discard_prepared(struct shell_slot *slot)
+{
+    if (slot->prepared != NULL)
+        drive_discard(slot->prepared);
+    slot->prepared = NULL;
+}
+
+/* Makes ready for the drive in the slot to be opened, under a new attachment number. */
+static int prepare(struct shell *shell, uint32_t slot)
 {
     struct shell_slot *record = &shell->slots[slot];
-    struct drive *drive =
-        drive_create(&shell->host, path, expected, simulated, slot, shell->attachment_last + 1);
+    struct drive *drive = drive_create(&shell->host, record->path, &record->last.expected,
+                                       record->last.simulated, slot, shell->attachment_last + 1);
 
     if (drive == NULL)
-        return fail(reason, -errno, "cannot start a thread for every drive; use fewer at once");
-    shell->attachment_last++;
-    drive->next = record->drives;
-    record->drives = drive;
-    record->identity = (struct medium_identity){0};
-    shell->drives_open++;
+        return -ENOMEM;
+    discard_prepared(record);
+    record->prepared = drive;
+    record->attachment = ++shell->attachment_last;
     return 0;
 }
 
-void shell_attach(struct shell *shell, uint32_t slot)
+int shell_attach(struct shell *shell, uint32_t slot, const struct shell_drive *drive)
 {
     struct event event = {.type = EVENT_ATTACHED, .slot = slot};
+    struct shell_slot *record = &shell->slots[slot];
 
-    event.attachment = shell->slots[slot].drives->attachment;
+    record->last = *drive;
+    check(strlen(drive->path) < sizeof(record->path));
+    (void)strcpy(record->path, drive->path);
+    record->last.path = record->path;
+    record->last.note = NULL; /* copied below */
+    int error = prepare(shell, slot);
+    if (error != 0)
+        return error;
+    record->identity = (struct medium_identity){0};
+    record->image[0] = '\0';
+    (void)snprintf(record->note, sizeof(record->note), "%s",
+                   drive->note != NULL ? drive->note : "");
+    event.attachment = record->attachment;
+    /* The press's clock may have been behind for longer than this drive is there: it then counts as
+     * one that was there before, for nothing is erased in doubt. */
+    event.attached.plugged_ns =
+        drive->plugged_ns > shell->lost_ns ? drive->plugged_ns - shell->lost_ns : 0;
+    event.attached.capacity_bytes = drive->capacity_bytes;
+    event.attached.foreign = drive->foreign;
+    event.attached.not_in_rig = drive->not_in_rig;
+    step(shell, &event);
+    return 0;
+}
+
+void shell_detach(struct shell *shell, uint32_t slot)
+{
+    struct event event = {.type = EVENT_DETACHED, .slot = slot};
+
+    event.attachment = shell->slots[slot].attachment;
+    step(shell, &event);
+    discard_prepared(&shell->slots[slot]);
+}
+
+int shell_start(struct shell *shell, uint32_t slot, enum press_start *may)
+{
+    struct event event = {.type = EVENT_START, .slot = slot};
+    struct shell_slot *record = &shell->slots[slot];
+
+    *may = press_may_start(shell->press, slot);
+    if (*may != START_ALLOWED)
+        return 0;
+    event.attachment = record->attachment;
+    int error = prepare(shell, slot);
+    if (error != 0)
+        return error;
+    if (!record->last.foreign && !record->last.not_in_rig)
+        record->note[0] = '\0';
+    record->image[0] = '\0';
+    record->identity.note[0] = '\0';
+    event.start.attachment = record->attachment;
+    step(shell, &event);
+    return 0;
+}
+
+void shell_stop(struct shell *shell, uint32_t slot)
+{
+    struct event event = {.type = EVENT_STOP, .slot = slot};
+
+    event.attachment = shell->slots[slot].attachment;
     step(shell, &event);
 }
 
-void shell_stop(struct shell *shell)
+const char *shell_note(const struct shell *shell, uint32_t slot, enum verdict verdict)
 {
-    for (uint32_t slot = 0; slot < shell->slot_count; slot++) {
-        struct slot_report report;
-        shell_report(shell, slot, &report);
-        struct event event = {.type = EVENT_STOP, .slot = slot, .attachment = report.attachment};
-        step(shell, &event);
-    }
+    const struct shell_slot *record = &shell->slots[slot];
+
+    return verdict == VERDICT_MASTER_ERROR || record->note[0] != '\0' ? record->note
+                                                                      : record->identity.note;
 }
 
 void shell_report(const struct shell *shell, uint32_t slot, struct slot_report *report)
@@ -202,134 +351,6 @@ void shell_report(const struct shell *shell, uint32_t slot, struct slot_report *
 }
 
 /* --- Setting up ------------------------------------------------------------------------------- */
-
-/* The pool in bytes: what was asked for, or the default. */
-static uint64_t choose_pool_bytes(const struct shell_config *config, const struct image *image,
-                                  uint64_t least_bytes, uint64_t memory_bytes)
-{
-    if (config->pool_bytes != 0)
-        return config->pool_bytes;
-    uint64_t wanted_bytes = min_u64(memory_bytes / 4, SHELL_POOL_BYTES_MAX);
-    return max_u64(min_u64(wanted_bytes, image->size_bytes), least_bytes);
-}
-
-/* This machine's memory, or what its control group leaves us of it. */
-static uint64_t usable_memory_bytes(void)
-{
-    uint64_t limit_bytes = uv_get_constrained_memory();
-    uint64_t memory_bytes = uv_get_total_memory();
-
-    return limit_bytes == 0 ? memory_bytes : min_u64(limit_bytes, memory_bytes);
-}
-
-static int open_pool(struct shell *shell, const struct shell_config *config, uint32_t *buffer_count,
-                     char reason[SHELL_REASON_BYTES])
-{
-    const struct image *image = &shell->source->image;
-    uint64_t memory_bytes = usable_memory_bytes();
-    uint64_t most_bytes = memory_bytes / 4 * 3;
-    uint64_t least_bytes =
-        (uint64_t)press_buffers_min(config->slot_count, config->window) * image->chunk_bytes;
-    uint64_t bytes = choose_pool_bytes(config, image, least_bytes, memory_bytes);
-
-    if (bytes < least_bytes || bytes > most_bytes) {
-        (void)snprintf(reason, SHELL_REASON_BYTES,
-                       "a pool of %" PRIu64 " MiB does not do: %u drive%s at least %" PRIu64
-                       " MiB, and three quarters of the memory that there is are %" PRIu64 " MiB",
-                       bytes / MIB, config->slot_count,
-                       config->slot_count == 1 ? " needs" : "s need", (least_bytes + MIB - 1) / MIB,
-                       most_bytes / MIB);
-        return -EINVAL;
-    }
-    *buffer_count = (uint32_t)min_u64(bytes / image->chunk_bytes, BUFFERS_MAX);
-    int error = pool_open(&shell->pool, *buffer_count, image->chunk_bytes);
-    if (error != 0)
-        return fail(reason, error, "no memory for the buffer pool; give a smaller one with --pool");
-    return 0;
-}
-
-/* Open files of the process itself, and of one drive while it is looked up and opened: its own,
- * those in /sys and /run, and a little to spare. */
-enum { DESCRIPTORS_BASE = 32, DESCRIPTORS_PER_DRIVE = 6 };
-
-/* Better no run than one in which some drives find no descriptor left. */
-static int check_descriptors(const struct shell_config *config, char reason[SHELL_REASON_BYTES])
-{
-    uint64_t needed = DESCRIPTORS_BASE + (uint64_t)config->slot_count * DESCRIPTORS_PER_DRIVE;
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
-        return 0;
-    (void)snprintf(reason, SHELL_REASON_BYTES,
-                   "%u drives at once need up to %" PRIu64 " open files and the limit is %" PRIu64
-                   ": use fewer, or raise it with `ulimit -n`",
-                   config->slot_count, needed, (uint64_t)limit.rlim_cur);
-    return -EMFILE;
-}
-
-static int open_engines(struct shell *shell, const struct shell_config *config,
-                        char reason[SHELL_REASON_BYTES])
-{
-    struct io_config io = {.loop = shell->loop,
-                           .pool = shell->pool.memory,
-                           .drives_max = config->slot_count,
-                           .window = config->window};
-    char why[256] = "";
-
-    if (config->engine != ENGINE_THREADS)
-        shell->kernel_engine = io_uring_engine_open(&io, why);
-    if (config->engine == ENGINE_IO_URING && shell->kernel_engine == NULL) {
-        (void)snprintf(reason, SHELL_REASON_BYTES, "%s", why);
-        return -ENOSYS;
-    }
-    (void)snprintf(shell->engine_note, sizeof(shell->engine_note), "%s", why);
-    shell->thread_engine = io_threads_engine_open(&io, why);
-    if (shell->thread_engine == NULL) {
-        (void)snprintf(reason, SHELL_REASON_BYTES, "%s", why);
-        return -ENOMEM;
-    }
-    return 0;
-}
-
-static int open_workers(struct shell *shell, char reason[SHELL_REASON_BYTES])
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads =
-        (unsigned)(processors < 1 ? 1 : min_u64((uint64_t)processors, WORKER_THREADS_MAX));
-    int error = mailbox_open(&shell->mailbox, shell->loop);
-
-    if (error != 0)
-        return fail(reason, error, "the event loop cannot be set up");
-    shell->hashers = worker_start("hash", threads, &shell->mailbox);
-    if (shell->hashers == NULL)
-        return fail(reason, -errno, "cannot start the hashing threads");
-    error = master_open(&shell->master, shell->source, &shell->mailbox, on_event, shell);
-    if (error != 0)
-        return fail(reason, error, "cannot start the threads that read the master");
-    return 0;
-}
-
-static int open_press(struct shell *shell, const struct shell_config *config, uint32_t buffer_count,
-                      char reason[SHELL_REASON_BYTES])
-{
-    struct press_config press = {
-        .slot_count = config->slot_count,
-        .buffer_count = buffer_count,
-        .chunk_bytes = shell->source->image.chunk_bytes,
-        .window = config->window,
-        .stall_ns = config->stall_ns,
-        .flush_ns = 2 * config->stall_ns,
-        .master_ns = MASTER_NS_DEFAULT,
-    };
-    shell->slots = calloc(config->slot_count, sizeof(*shell->slots));
-    shell->slot_count = config->slot_count;
-    shell->actions = calloc(1, sizeof(*shell->actions));
-    shell->press_memory = malloc(press_memory_bytes(&press));
-    if (shell->slots == NULL || shell->actions == NULL || shell->press_memory == NULL)
-        return fail(reason, -ENOMEM, "cannot set up the slots");
-    shell->press = press_init(shell->press_memory, &press);
-    return 0;
-}
 
 static void start_clockwork(struct shell *shell)
 {
@@ -341,24 +362,16 @@ static void start_clockwork(struct shell *shell)
     check(uv_prepare_start(&shell->kick, on_kick) == 0);
 }
 
-int shell_open(struct shell *shell, const struct shell_config *config, struct source *source,
+int shell_open(struct shell *shell, const struct shell_config *config,
                char reason[SHELL_REASON_BYTES])
 {
-    uint32_t buffer_count = 0;
-    struct event event = {.type = EVENT_IMAGE};
-
-    shell->source = source;
-    int error = check_descriptors(config, reason);
-    if (error == 0)
-        error = open_pool(shell, config, &buffer_count, reason);
-    if (error == 0)
-        error = open_press(shell, config, buffer_count, reason);
-    if (error == 0)
-        error = open_engines(shell, config, reason);
-    if (error == 0)
-        error = open_workers(shell, reason);
+    shell->chunk_bytes = config->chunk_bytes;
+    int error = shell_set_up(shell, config, reason);
     if (error != 0)
         return error;
+    error = master_open(&shell->master, &shell->mailbox, on_event, shell);
+    if (error != 0)
+        return shell_fail(reason, error, "cannot start the threads that read the master");
     shell->host = (struct drive_host){
         .mailbox = &shell->mailbox,
         .kernel_engine = shell->kernel_engine,
@@ -369,8 +382,6 @@ int shell_open(struct shell *shell, const struct shell_config *config, struct so
         .closed = on_closed,
     };
     start_clockwork(shell);
-    event.image.image = &source->image;
-    step(shell, &event);
     return 0;
 }
 

@@ -3,34 +3,8 @@
 
 #include "lib/base/units.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char *master_reason(const struct shell *shell)
-{
-    switch (shell->source->image.fault) {
-    case IMAGE_SOUND:
-        return "";
-    case IMAGE_DIFFERS:
-        return "the master image differs from its manifest, or from what was read of it before";
-    case IMAGE_SILENT:
-        return "the master image cannot be read: its disk or network share does not answer";
-    case IMAGE_UNREADABLE:
-        break;
-    }
-    if (shell->master.last_error == -ESTALE)
-        return "the master image was changed while drives were made from it";
-    return strerror(-shell->master.last_error);
-}
-
-void status_note(char note[WIRE_NOTE_BYTES], const struct shell *shell, uint32_t slot,
-                 enum verdict verdict)
-{
-    (void)snprintf(note, WIRE_NOTE_BYTES, "%s",
-                   verdict == VERDICT_MASTER_ERROR ? master_reason(shell)
-                                                   : shell->slots[slot].identity.note);
-}
 
 /* How much of the whole pass is done, in thousandths. */
 static uint32_t permille_done(const struct slot_report *report)
@@ -44,16 +18,20 @@ static uint32_t permille_done(const struct slot_report *report)
     return (uint32_t)(done_bytes * 1000 / total_bytes);
 }
 
-static void fill_slot(struct snapshot_slot *slot, const struct shell *shell, uint32_t number)
+void status_fill_slot(struct snapshot_slot *slot, const struct shell *shell, uint32_t number)
 {
     const struct shell_slot *record = &shell->slots[number];
     struct slot_report report;
 
     shell_report(shell, number, &report);
     memset(slot, 0, sizeof(*slot));
-    (void)snprintf(slot->name, sizeof(slot->name), "%u", number + 1);
-    (void)snprintf(slot->image, sizeof(slot->image), "%s", shell->source->name);
     slot->state = report.state;
+    slot->eta_s = WIRE_UNKNOWN;
+    /* What was in it is nobody's business any more. */
+    if (report.state == SLOT_EMPTY)
+        return;
+    (void)snprintf(slot->target, sizeof(slot->target), "%s", record->path);
+    (void)snprintf(slot->image, sizeof(slot->image), "%s", record->image);
     slot->verdict = report.verdict;
     slot->permille = permille_done(&report);
     slot->bytes_per_s = report.bytes_per_s;
@@ -70,21 +48,12 @@ static void fill_slot(struct snapshot_slot *slot, const struct shell *shell, uin
     slot->drive.direct = record->identity.direct;
     (void)snprintf(slot->drive.model, sizeof(slot->drive.model), "%s", record->identity.model);
     (void)snprintf(slot->drive.serial, sizeof(slot->drive.serial), "%s", record->identity.serial);
-    status_note(slot->drive.note, shell, number, report.verdict);
+    (void)snprintf(slot->drive.note, sizeof(slot->drive.note), "%s",
+                   shell_note(shell, number, report.verdict));
 }
 
-void status_fill(struct snapshot *snapshot, const struct shell *shell,
-                 const struct run_request *request)
+void status_fill_totals(struct snapshot *snapshot, const struct shell *shell)
 {
-    snapshot->armed = true;
-    (void)snprintf(snapshot->armed_image, sizeof(snapshot->armed_image), "%s", shell->source->name);
-    snapshot->armed_mode = request->mode;
-    snapshot->totals = (struct verdict_totals){0};
+    snapshot->totals = shell->totals;
     snapshot->master_bytes_read = shell->master.read_bytes;
-    for (uint32_t i = 0; i < request->target_count; i++) {
-        fill_slot(&snapshot->slots[i], shell, i);
-        (void)snprintf(snapshot->slots[i].target, sizeof(snapshot->slots[i].target), "%s",
-                       request->targets[i].path);
-        verdict_totals_add(&snapshot->totals, snapshot->slots[i].verdict);
-    }
 }

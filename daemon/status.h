@@ -3,17 +3,14 @@
 #define DAEMON_STATUS_H
 
 #include "daemon/shell.h"
-#include "lib/wire/run.h"
 #include "lib/wire/snapshot.h"
 
 /* What the shell knows, in the words of the protocol. Loop thread. */
 
-/* Fills in a snapshot of request->target_count slots. */
-void status_fill(struct snapshot *snapshot, const struct shell *shell,
-                 const struct run_request *request);
+/* Fills in what is known of a slot; its name and its place in the rig are left empty. */
+void status_fill_slot(struct snapshot_slot *slot, const struct shell *shell, uint32_t number);
 
-/* Why a slot ended as it did, where there is more to say than its verdict; else "". */
-void status_note(char note[WIRE_NOTE_BYTES], const struct shell *shell, uint32_t slot,
-                 enum verdict verdict);
+/* Fills in what concerns all slots but the name of the rig and what is armed. */
+void status_fill_totals(struct snapshot *snapshot, const struct shell *shell);
 
 #endif

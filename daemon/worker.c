@@ -21,6 +21,11 @@ struct worker {
     struct task *last;
     bool released;
     unsigned threads; /* alive, and the owner until it releases */
+
+    unsigned roll;     /* how often it was called */
+    unsigned missing;  /* threads that have not answered yet */
+    struct mail *mail; /* for when all have; NULL while no roll is called */
+
     char name[16];
 };
 
@@ -36,15 +41,31 @@ static void drop_share(struct worker *worker)
     free(worker);
 }
 
+/* A thread comes by, with the lock held: `answered` is the last roll that it answered. */
+static void answer_roll(struct worker *worker, unsigned *answered)
+{
+    if (*answered == worker->roll)
+        return;
+    *answered = worker->roll;
+    if (--worker->missing == 0 && worker->mail != NULL) {
+        mailbox_post(worker->mailbox, worker->mail);
+        worker->mail = NULL;
+    }
+}
+
 static void *serve(void *argument)
 {
     struct worker *worker = argument;
+    unsigned answered = 0;
 
     (void)pthread_setname_np(pthread_self(), worker->name);
     (void)pthread_mutex_lock(&worker->lock);
     for (;;) {
-        while (worker->first == NULL && !worker->released)
+        answer_roll(worker, &answered);
+        while (worker->first == NULL && !worker->released) {
             (void)pthread_cond_wait(&worker->wake, &worker->lock);
+            answer_roll(worker, &answered);
+        }
         struct task *task = worker->first;
         if (task == NULL)
             break;
@@ -120,6 +141,26 @@ void worker_submit(struct worker *worker, struct task *task)
     worker->last = task;
     (void)pthread_cond_signal(&worker->wake);
     (void)pthread_mutex_unlock(&worker->lock);
+}
+
+void worker_call_roll(struct worker *worker, struct mail *answered)
+{
+    (void)pthread_mutex_lock(&worker->lock);
+    check(!worker->released && worker->mail == NULL);
+    worker->roll++;
+    worker->missing = worker->threads - 1; /* all but the owner */
+    worker->mail = answered;
+    (void)pthread_cond_broadcast(&worker->wake);
+    (void)pthread_mutex_unlock(&worker->lock);
+}
+
+bool worker_cancel_roll(struct worker *worker)
+{
+    (void)pthread_mutex_lock(&worker->lock);
+    bool cancelled = worker->mail != NULL;
+    worker->mail = NULL;
+    (void)pthread_mutex_unlock(&worker->lock);
+    return cancelled;
 }
 
 void worker_release(struct worker *worker)

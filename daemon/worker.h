@@ -27,6 +27,14 @@ struct worker *worker_start(const char *name, unsigned thread_count, struct mail
 /* Loop thread. Queues a task; it is the worker's until its mail is delivered. */
 void worker_submit(struct worker *worker, struct task *task);
 
+/* Loop thread. Calls the roll: `answered` is mailed when every thread came by between two tasks, or
+ * while it had none. A thread that hangs in a task does not. One roll at a time. */
+void worker_call_roll(struct worker *worker, struct mail *answered);
+
+/* Loop thread. Gives up a roll that was called, before the worker is let go of. False when all have
+ * answered meanwhile: the mail is then still delivered. */
+bool worker_cancel_roll(struct worker *worker);
+
 /* Loop thread. Lets go of a worker without waiting: its threads run what is queued, mail it, and
  * end; the last one frees the worker. Nothing may be submitted any more. A thread that hangs in the
  * kernel holds up nothing but itself. */

@@ -52,12 +52,16 @@ static const char help_common[] =
     "5 the image is missing, corrupt or untrusted.\n"
     "\n";
 
+const char *options_verb(enum press_mode mode)
+{
+    return mode == MODE_WRITE ? "write" : "verify";
+}
+
 void options_help(enum press_mode mode)
 {
     (void)fputs(mode == MODE_WRITE ? help_write : help_verify, stdout);
     (void)fputs(help_common, stdout);
-    (void)printf("Example: drivepress %s films-2026.img /dev/sdb /dev/sdc\n",
-                 press_mode_word(mode));
+    (void)printf("Example: drivepress %s films-2026.img /dev/sdb /dev/sdc\n", options_verb(mode));
 }
 
 #define LETTERS "yqh"
@@ -92,7 +96,7 @@ static const struct option long_options[] = {
 
 static bool wrong(const struct press_options *options, const char *what, const char *value)
 {
-    text_complain(press_mode_word(options->mode), "%s%s", what, value);
+    text_complain(options_verb(options->mode), "%s%s", what, value);
     return false;
 }
 
@@ -225,7 +229,7 @@ enum options_result options_parse(struct press_options *options, enum press_mode
         return OPTIONS_HELP;
     }
     if (!right || !take_operands(options, argc, argv)) {
-        (void)fprintf(stderr, "Try: drivepress %s --help\n", press_mode_word(mode));
+        (void)fprintf(stderr, "Try: drivepress %s --help\n", options_verb(mode));
         return OPTIONS_WRONG;
     }
     return OPTIONS_RUN;

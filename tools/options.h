@@ -42,6 +42,9 @@ enum options_result options_parse(struct press_options *options, enum press_mode
  * of argv or in `room`. */
 const char *options_offender(const char *letters, char **argv, char room[3]);
 
+/* "write" or "verify": what the verb is called, in messages and as "mode" in the JSON. Static. */
+const char *options_verb(enum press_mode mode);
+
 /* Prints the help of a verb on stdout. */
 void options_help(enum press_mode mode);
 

@@ -44,7 +44,7 @@ __attribute__((format(printf, 2, 3))) static void complain(const struct press_co
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    text_complain(press_mode_word(press->options.mode), "%s", text);
+    text_complain(options_verb(press->options.mode), "%s", text);
 }
 
 /* An image of the catalogue goes by its name, for more is asked of those; a file by its path. */

@@ -37,9 +37,10 @@ const char *progress_symbol(enum slot_state state, bool utf8)
         const char *utf8;
         const char *ascii;
     } symbols[SLOT_STATE_COUNT] = {
-        [SLOT_EMPTY] = {"·", "."},    [SLOT_IDENTIFYING] = {"?", "?"}, [SLOT_WRITING] = {"▼", ">"},
-        [SLOT_FLUSHING] = {"≈", "~"}, [SLOT_VERIFYING] = {"▲", "<"},   [SLOT_PASSED] = {"✔", "+"},
-        [SLOT_FAILED] = {"✘", "X"},   [SLOT_REFUSED] = {"−", "-"},     [SLOT_ABORTED] = {"!", "!"},
+        [SLOT_EMPTY] = {"·", "."},   [SLOT_READY] = {"○", "o"},    [SLOT_IDENTIFYING] = {"?", "?"},
+        [SLOT_WRITING] = {"▼", ">"}, [SLOT_FLUSHING] = {"≈", "~"}, [SLOT_VERIFYING] = {"▲", "<"},
+        [SLOT_PASSED] = {"✔", "+"},  [SLOT_FAILED] = {"✘", "X"},   [SLOT_REFUSED] = {"−", "-"},
+        [SLOT_ABORTED] = {"!", "!"},
     };
     check(state < SLOT_STATE_COUNT);
     return utf8 ? symbols[state].utf8 : symbols[state].ascii;
@@ -74,6 +75,8 @@ const char *progress_colour(enum slot_state state, bool colour)
         return "\033[33m";
     case SLOT_ABORTED:
         return "\033[1;35m";
+    case SLOT_READY:
+        return "\033[1m";
     case SLOT_EMPTY:
     case SLOT_IDENTIFYING:
     case SLOT_WRITING:
@@ -172,7 +175,7 @@ static void put_running(FILE *out, const struct snapshot_slot *slot, const struc
                         bool utf8)
 {
     char text[UNITS_TEXT_BYTES];
-    if (slot->state == SLOT_EMPTY || slot->state == SLOT_IDENTIFYING)
+    if (!slot_state_busy(slot->state) || slot->state == SLOT_IDENTIFYING)
         return;
     if (layout->bar > 0)
         put_bar(out, layout->bar, slot->permille, utf8);

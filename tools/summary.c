@@ -2,6 +2,7 @@
 #include "tools/summary.h"
 
 #include "lib/base/units.h"
+#include "tools/options.h"
 #include "tools/progress.h"
 #include "tools/text.h"
 
@@ -92,37 +93,6 @@ static void put_meaning(FILE *out, const struct summary *summary, const struct s
     }
 }
 
-/* Prints a line that begins at a column, and breaks it only behind "; " and ", ": a number stays
- * with its unit. What is too long even so is the terminal's to break. Writes in the text. */
-static void put_broken(FILE *out, char *text, unsigned column, unsigned width, bool utf8)
-{
-    static const char indent[] = "    ";
-    char *at = text;
-
-    while (at != NULL && *at != '\0') {
-        size_t length = strcspn(at, ";,");
-        while (at[length] != '\0' && at[length + 1] != ' ')
-            length += 1 + strcspn(at + length + 1, ";,");
-        length += at[length] != '\0'; /* with its comma */
-        char next = at[length];
-        at[length] = '\0';
-        unsigned columns = text_columns(at, utf8);
-        unsigned blank = at != text ? 1 : 0;
-        if (width > 0 && column > sizeof(indent) - 1 && column + blank + columns > width) {
-            (void)fprintf(out, "\n%s", indent);
-            column = sizeof(indent) - 1;
-        } else {
-            (void)fprintf(out, "%*s", (int)blank, "");
-            column += blank;
-        }
-        (void)text_put(out, at, UINT16_MAX, TEXT_CUT_END, utf8);
-        column += columns;
-        at[length] = next;
-        at += length + (next == ' ');
-    }
-    (void)fputc('\n', out);
-}
-
 /* What became of a drive, as one line. NULL without memory. */
 static char *story_of(const struct summary *summary, const struct snapshot_slot *slot, bool utf8)
 {
@@ -162,7 +132,7 @@ static void put_drive(FILE *out, const struct summary *summary, const struct sna
     if (!fits && slot->verdict == VERDICT_PASSED && work != NULL &&
         !own_note(summary->snapshot, slot))
         memmove(story, work + 2, strlen(work + 2) + 1);
-    put_broken(out, story, begin, style->width, style->utf8);
+    text_put_broken(out, story, begin, style->width, style->utf8);
     free(story);
 }
 
@@ -277,7 +247,7 @@ static void put_end(FILE *out, const struct summary *summary, const struct style
     put_totals(lines, summary);
     if (fclose(lines) == 0) {
         for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
-            put_broken(out, line, 0, style->width, style->utf8);
+            text_put_broken(out, line, 0, style->width, style->utf8);
     }
     free(text);
 }
@@ -332,7 +302,7 @@ int summary_print_json(FILE *out, const struct summary *summary)
     /* The image, the engine and the pool are told in the words of the protocol. */
     json_t *root = run_result_encode(summary->result);
     json_t *rest = json_pack("{s:s, s:[], s:i, s:i, s:i, s:i, s:I, s:I}",      //
-                             "mode", press_mode_word(summary->mode),           //
+                             "mode", options_verb(summary->mode),              //
                              "drives",                                         //
                              "passed", (int)totals.passed,                     //
                              "failed", (int)totals.failed,                     //

@@ -130,6 +130,35 @@ void text_say(FILE *out, const char *text)
     (void)text_put(out, text, UINT16_MAX, TEXT_CUT_END, text_locale_is_utf8());
 }
 
+void text_put_broken(FILE *out, char *text, unsigned column, unsigned width, bool utf8)
+{
+    static const char indent[] = "    ";
+    char *at = text;
+
+    while (at != NULL && *at != '\0') {
+        size_t length = strcspn(at, ";,");
+        while (at[length] != '\0' && at[length + 1] != ' ')
+            length += 1 + strcspn(at + length + 1, ";,");
+        length += at[length] != '\0'; /* with its comma */
+        char next = at[length];
+        at[length] = '\0';
+        unsigned columns = text_columns(at, utf8);
+        unsigned blank = at != text ? 1 : 0;
+        if (width > 0 && column > sizeof(indent) - 1 && column + blank + columns > width) {
+            (void)fprintf(out, "\n%s", indent);
+            column = sizeof(indent) - 1;
+        } else {
+            (void)fprintf(out, "%*s", (int)blank, "");
+            column += blank;
+        }
+        (void)text_put(out, at, UINT16_MAX, TEXT_CUT_END, utf8);
+        column += columns;
+        at[length] = next;
+        at += length + (next == ' ');
+    }
+    (void)fputc('\n', out);
+}
+
 void text_complain(const char *who, const char *format, ...)
 {
     char text[TEXT_COMPLAINT_BYTES];

@@ -28,7 +28,12 @@ unsigned text_put(FILE *out, const char *text, unsigned columns, enum text_cut c
 /* The same, filled up with spaces. */
 void text_put_padded(FILE *out, const char *text, unsigned columns, enum text_cut cut, bool utf8);
 
-/* The same in the locale's characters, and cut only beyond some thousand of them. */
+/* Prints a line that begins at a column, with its newline, and breaks it only behind "; " and ", ":
+ * a number stays with its unit. What is too long even so is the terminal's to break; a width of 0
+ * breaks nothing. Writes in the text, and leaves it as it was. */
+void text_put_broken(FILE *out, char *text, unsigned column, unsigned width, bool utf8);
+
+/* text_put() in the locale's characters, and cut only beyond some thousand of them. */
 void text_say(FILE *out, const char *text);
 
 /* Room for two paths and what is wrong with them. */

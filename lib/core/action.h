@@ -51,7 +51,8 @@ struct action {
 };
 
 /* The most that one event can cause: every slot fills its window, changes state three times, opens
- * or flushes, and closes; and the feed starts all its loads. */
+ * or flushes, and closes; and the feed starts all its loads. Four changes are possible too, where a
+ * drive that is refused replaces one in its pass, but then nothing is requested. */
 enum { ACTIONS_MAX = SLOTS_MAX * (WINDOW_MAX + 5) + LOADS_MAX };
 
 struct action_list {

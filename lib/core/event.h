@@ -50,10 +50,14 @@ struct drive_facts {
 
 enum event_type {
     EVENT_TICK,     /* time passes: sent every TICK_NS while any slot is busy */
-    EVENT_IMAGE,    /* image number `image.number` is to be known */
-    EVENT_ARM,      /* drives that are attached from now on are started */
+    EVENT_IMAGE,    /* image number `image.number` is to be known, or forgotten */
+    EVENT_POLICY,   /* which drives may be used at all */
+    EVENT_ARM,      /* drives that are plugged in from now on are started */
+    EVENT_DISARM,   /* no drive is started any more; running passes go on */
     EVENT_ATTACHED, /* a drive appeared in an empty slot, or replaced the one before */
     EVENT_DETACHED, /* the drive was pulled */
+    EVENT_START,    /* an operator starts the drive in the slot, again or for the first time: it is
+                     * opened once it has answered all that it was asked before */
     EVENT_STOP,     /* an operator stops the slot's pass */
     EVENT_OPENED,   /* answer to ACTION_OPEN */
     EVENT_LOADED,   /* answer to ACTION_LOAD */
@@ -67,19 +71,36 @@ struct event {
     enum event_type type;
     uint64_t now_ns; /* a monotonic clock; never less than in the event before */
 
-    /* For ATTACHED, DETACHED, STOP, OPENED, WRITTEN, READ, FLUSHED. */
+    /* For ATTACHED, DETACHED, START, STOP, OPENED, WRITTEN, READ, FLUSHED. */
     uint32_t slot;
     uint64_t attachment;
 
     union {
         struct {
-            uint32_t number;     /* below IMAGES_MAX and not given before */
-            struct image *image; /* the caller's, for as long as the press lives */
+            uint32_t number;     /* below IMAGES_MAX; one that press_image_used() says is not */
+            struct image *image; /* the caller's until it is forgotten; NULL: forget it */
         } image;
         struct {
+            uint64_t capacity_min_bytes; /* smaller drives are refused */
+            uint64_t capacity_max_bytes; /* larger ones too; 0: no limit */
+        } policy;
+        struct {
             enum press_mode mode;
-            uint32_t image;
+            /* The known images of which each drive gets the largest that fits it: bit N is image
+             * number N. One bit is an image chosen by name. */
+            uint64_t images;
         } arm;
+        struct {
+            /* When the port got what is in it, on the clock of now_ns; 0: it was there before
+             * anybody looked. Only drives that came after arming start by themselves. */
+            uint64_t plugged_ns;
+            uint64_t capacity_bytes; /* as the kernel tells without opening it; 0: not known */
+            bool foreign;            /* it is also something that no drive is, such as a keyboard */
+            bool not_in_rig;         /* its port was not given to us */
+        } attached;
+        struct {
+            uint64_t attachment; /* the drive's number from now on: never used before */
+        } start;
         struct {
             enum open_result result;
             struct drive_facts facts; /* valid with OPEN_OK */

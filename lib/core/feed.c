@@ -265,18 +265,41 @@ bool feed_load_failed(struct feed *feed, uint32_t buffer, uint64_t now_ns)
 }
 
 uint32_t feed_overdue(const struct feed *feed, uint64_t now_ns, uint64_t patience_ns,
-                      bool images[IMAGES_MAX])
+                      uint64_t *images)
 {
     uint32_t overdue = 0;
 
+    *images = 0;
     for (uint32_t i = 0; feed->loading > 0 && i < feed->buffer_count; i++) {
         const struct buffer *b = &feed->buffers[i];
         if (b->use == BUFFER_LOADING && now_ns - b->started_ns >= patience_ns) {
-            images[b->image] = true;
+            *images |= UINT64_C(1) << b->image;
             overdue++;
         }
     }
     return overdue;
+}
+
+bool feed_image_used(const struct feed *feed, uint32_t image)
+{
+    for (uint32_t i = 0; i < feed->buffer_count; i++) {
+        const struct buffer *b = &feed->buffers[i];
+        if (b->image == image &&
+            (b->use == BUFFER_LOADING || (b->use == BUFFER_RESIDENT && b->pins > 0)))
+            return true;
+    }
+    return false;
+}
+
+void feed_forget(struct feed *feed, uint32_t image)
+{
+    check(!feed_image_used(feed, image));
+    for (uint32_t i = 0; i < feed->buffer_count; i++) {
+        if (feed->buffers[i].use == BUFFER_RESIDENT && feed->buffers[i].image == image) {
+            index_remove(feed, i);
+            make_free(feed, i);
+        }
+    }
 }
 
 uint32_t feed_start_chunk(const struct feed *feed, struct lanes lanes, uint32_t image)

@@ -98,10 +98,16 @@ void feed_loaded(struct feed *feed, uint32_t buffer);
  * buffer is free and the chunk cannot be had. */
 bool feed_load_failed(struct feed *feed, uint32_t buffer, uint64_t now_ns);
 
-/* Counts the loads that have been in flight for patience_ns, and sets those images[number] to which
- * they belong; the others stay as they are. */
+/* Counts the loads that have been in flight for patience_ns. `images` is the set of those to which
+ * they belong: bit N is image number N. */
 uint32_t feed_overdue(const struct feed *feed, uint64_t now_ns, uint64_t patience_ns,
-                      bool images[IMAGES_MAX]);
+                      uint64_t *images);
+
+/* A load of this image is in flight, or a request uses one of its chunks. */
+bool feed_image_used(const struct feed *feed, uint32_t image);
+
+/* Drops all chunks of an image that is not used: its number may mean another image from now on. */
+void feed_forget(struct feed *feed, uint32_t image);
 
 /* Where a new lane on this image begins: at the lane with the most others near it, or at 0. */
 uint32_t feed_start_chunk(const struct feed *feed, struct lanes lanes, uint32_t image);

@@ -32,7 +32,8 @@ static enum verdict judge_open(enum open_result result)
 }
 
 enum verdict gate_judge(enum open_result result, const struct drive_facts *facts,
-                        enum press_mode mode, const struct image *image)
+                        const struct gate_policy *policy, enum press_mode mode,
+                        const struct image *image)
 {
     enum verdict verdict = judge_open(result);
 
@@ -42,8 +43,11 @@ enum verdict gate_judge(enum open_result result, const struct drive_facts *facts
         return VERDICT_NO_MEDIUM;
     if (mode == MODE_WRITE && facts->read_only)
         return VERDICT_READ_ONLY;
-    if (facts->capacity_bytes < image->size_bytes)
+    if (facts->capacity_bytes < policy->capacity_min_bytes ||
+        facts->capacity_bytes < image->size_bytes)
         return VERDICT_TOO_SMALL;
+    if (policy->capacity_max_bytes != 0 && facts->capacity_bytes > policy->capacity_max_bytes)
+        return VERDICT_TOO_BIG;
     /* A request would begin or end inside one of the drive's blocks. */
     if (facts->logical_block_bytes == 0 || image->size_bytes % facts->logical_block_bytes != 0 ||
         (image->chunk_count > 1 && image->chunk_bytes % facts->logical_block_bytes != 0))

@@ -25,6 +25,11 @@ void lane_reset(struct lane *lane)
     memset(lane, 0, sizeof(*lane));
 }
 
+void lane_halt(struct lane *lane)
+{
+    lane->halted = true;
+}
+
 bool lane_finished(const struct lane *lane)
 {
     return lane->phase != LANE_IDLE && lane->completed == lane->image->chunk_count;
@@ -32,7 +37,7 @@ bool lane_finished(const struct lane *lane)
 
 uint32_t lane_left(const struct lane *lane)
 {
-    return lane->phase == LANE_IDLE ? 0 : lane->image->chunk_count - lane->issued;
+    return lane->phase == LANE_IDLE || lane->halted ? 0 : lane->image->chunk_count - lane->issued;
 }
 
 uint32_t lane_chunk_ahead(const struct lane *lane, uint32_t distance)
@@ -46,7 +51,7 @@ uint32_t lane_chunk_ahead(const struct lane *lane, uint32_t distance)
 
 uint32_t lane_distance(const struct lane *lane, uint32_t chunk)
 {
-    if (lane->phase == LANE_IDLE)
+    if (lane->phase == LANE_IDLE || lane->halted)
         return LANE_NEVER;
     uint32_t count = lane->image->chunk_count;
     uint32_t step = chunk >= lane->start ? chunk - lane->start : chunk + (count - lane->start);

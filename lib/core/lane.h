@@ -25,6 +25,7 @@ struct lane {
     uint32_t image_number;
     const struct image *image; /* the press's; NULL while idle */
 
+    bool halted;        /* nothing more is requested */
     uint32_t start;     /* the walk's first chunk */
     uint32_t issued;    /* chunks requested so far, 0 to chunk_count */
     uint32_t completed; /* of these, how many are done */
@@ -44,13 +45,17 @@ void lane_begin(struct lane *lane, enum lane_phase phase, uint32_t image_number,
 /* Back to idle; forgets everything, also requests in flight. */
 void lane_reset(struct lane *lane);
 
+/* Ends the walk before its time: the lane requests nothing more and needs nothing of the master.
+ * What is in flight still completes. */
+void lane_halt(struct lane *lane);
+
 /* Every chunk was requested and is done. */
 bool lane_finished(const struct lane *lane);
 
 /* The chunk that the lane requests `distance` steps from now. distance < lane_left(lane). */
 uint32_t lane_chunk_ahead(const struct lane *lane, uint32_t distance);
 
-/* How many chunks the lane has still to request. */
+/* How many chunks the lane has still to request; 0 once it is halted. */
 uint32_t lane_left(const struct lane *lane);
 
 /* In how many steps the lane requests this chunk, or LANE_NEVER. */

@@ -2,9 +2,8 @@
 #include "lib/core/pass.h"
 
 #include "lib/base/check.h"
+#include "lib/core/choice.h"
 #include "lib/core/gate.h"
-
-#include <string.h>
 
 static struct lanes all_lanes(const struct press *press)
 {
@@ -41,24 +40,80 @@ static void enter(struct press *press, uint32_t slot, enum slot_state state,
     pass->since_ns = press->now_ns;
 }
 
+/* Only a drive that was plugged in after arming is known to be meant. */
+static bool starts_by_itself(const struct press *press, const struct event *event)
+{
+    return press->armed && event->attached.plugged_ns != 0 &&
+           event->attached.plugged_ns >= press->armed_ns;
+}
+
+void pass_attached(struct press *press, uint32_t slot, const struct event *event,
+                   struct action_list *actions)
+{
+    struct pass *pass = &press->passes[slot];
+    check(pass->state == SLOT_EMPTY);
+
+    *pass = (struct pass){
+        .state = SLOT_EMPTY,
+        .attachment = event->attachment,
+        .drive = {.present = true,
+                  .foreign = event->attached.foreign,
+                  .not_in_rig = event->attached.not_in_rig,
+                  .capacity_bytes = event->attached.capacity_bytes,
+                  .attachment_first = event->attachment},
+        .orphans = pass->orphans,
+        .since_ns = press->now_ns,
+    };
+    /* What can never be used says so at once, armed or not: nothing has to be opened for that. */
+    if (pass->drive.foreign || pass->drive.not_in_rig || starts_by_itself(press, event))
+        pass_begin(press, slot, event->attachment, actions);
+    else
+        enter(press, slot, SLOT_READY, actions);
+}
+
+/* The reason not even to open a drive, or VERDICT_NONE. */
+static enum verdict judge_start(const struct press *press, const struct pass *pass)
+{
+    uint32_t smallest = CHOICE_NONE;
+
+    if (pass->drive.not_in_rig)
+        return VERDICT_NOT_IN_RIG;
+    if (pass->drive.foreign)
+        return VERDICT_POLICY;
+    (void)choice_pick(press->images, pass->set, 0, &smallest);
+    return smallest == CHOICE_NONE ? VERDICT_MASTER_ERROR : VERDICT_NONE;
+}
+
 void pass_begin(struct press *press, uint32_t slot, uint64_t attachment,
                 struct action_list *actions)
 {
     struct pass *pass = &press->passes[slot];
-    uint32_t orphans = pass->orphans;
-    check(pass->state == SLOT_EMPTY);
 
-    memset(pass, 0, sizeof(*pass));
-    pass->attachment = attachment;
-    pass->orphans = orphans;
-    pass->mode = press->armed_mode;
-    pass->image_number = press->armed_image;
-    pass->image = press->images[press->armed_image];
+    *pass = (struct pass){
+        .state = pass->state,
+        .attachment = attachment,
+        .drive = pass->drive,
+        .mode = press->armed_mode,
+        .set = press->armed_images,
+        .orphans = pass->orphans,
+        .since_ns = pass->since_ns,
+    };
     enter(press, slot, SLOT_IDENTIFYING, actions);
-    if (pass->image->fault != IMAGE_SOUND) {
-        pass_end(press, slot, VERDICT_MASTER_ERROR, actions);
+}
+
+/* Opens a drive that was started, once it owes nothing from the pass before. */
+static void open_drive(struct press *press, uint32_t slot, struct action_list *actions)
+{
+    struct pass *pass = &press->passes[slot];
+    enum verdict verdict = judge_start(press, pass);
+
+    if (verdict != VERDICT_NONE) {
+        pass_end(press, slot, verdict, actions);
         return;
     }
+    if (pass->drive.owed > 0)
+        return;
+    pass->awaits = true;
     add_for(press, slot, ACTION_OPEN, actions)->open.for_writing = pass->mode == MODE_WRITE;
 }
 
@@ -86,12 +141,54 @@ void pass_end(struct press *press, uint32_t slot, enum verdict verdict, struct a
     check(slot_state_busy(pass->state) && pass->verdict == VERDICT_NONE);
 
     pass->orphans += lane->in_flight;
+    pass->drive.owed += lane->in_flight + (pass->awaits ? 1 : 0);
+    pass->awaits = false;
     lane_reset(lane);
     pass->verdict = verdict;
+    pass->held = VERDICT_NONE;
+    pass->image = NULL;
     enter(press, slot, state_of_verdict(verdict), actions);
     if (pass->opened)
         (void)add_for(press, slot, ACTION_CLOSE, actions);
     pass->opened = false;
+}
+
+void pass_lose(struct press *press, uint32_t slot, struct action_list *actions)
+{
+    struct pass *pass = &press->passes[slot];
+
+    pass->lost = true;
+    pass_end(press, slot, pass->mismatched ? VERDICT_MISMATCH : VERDICT_UNPLUGGED, actions);
+}
+
+void pass_stop(struct press *press, uint32_t slot, struct action_list *actions)
+{
+    const struct pass *pass = &press->passes[slot];
+    enum verdict verdict = VERDICT_STOPPED;
+
+    if (pass->fault != VERDICT_NONE)
+        verdict = pass->fault;
+    if (pass->held != VERDICT_NONE)
+        verdict = pass->held;
+    pass_end(press, slot, verdict, actions);
+}
+
+void pass_answered_late(struct press *press, const struct event *event)
+{
+    struct pass *pass = &press->passes[event->slot];
+
+    if (event->attachment >= pass->drive.attachment_first) {
+        check(pass->drive.owed > 0);
+        pass->drive.owed--;
+    }
+    if (event->type != EVENT_WRITTEN && event->type != EVENT_READ)
+        return;
+    check(pass->orphans > 0);
+    pass->orphans--;
+    if (event->type == EVENT_WRITTEN)
+        feed_unpin(&press->feed, event->transfer.buffer);
+    else
+        feed_give_back(&press->feed, event->transfer.buffer);
 }
 
 void pass_clear(struct press *press, uint32_t slot, struct action_list *actions)
@@ -124,42 +221,95 @@ static void start(struct press *press, uint32_t slot, struct action_list *action
     enter(press, slot, write ? SLOT_WRITING : SLOT_VERIFYING, actions);
 }
 
+/* Ends the pass with a fault of the drive, or holds that back: an error may be the first sign of a
+ * removal, which must not be blamed on the drive. Wrong data is no such sign. */
+static void fail(struct press *press, uint32_t slot, enum verdict fault,
+                 struct action_list *actions)
+{
+    struct pass *pass = &press->passes[slot];
+
+    if (pass->held != VERDICT_NONE)
+        return;
+    if (fault == VERDICT_MISMATCH || press->config.unplug_ns == 0) {
+        pass_end(press, slot, fault, actions);
+        return;
+    }
+    pass->held = fault;
+    pass->held_since_ns = press->now_ns;
+    lane_halt(&press->lanes[slot]);
+}
+
+/* Chooses the drive's image and judges whether the drive may be used for it. */
+static enum verdict judge_opened(struct press *press, uint32_t slot, const struct event *event)
+{
+    struct pass *pass = &press->passes[slot];
+    const struct drive_facts *facts = &event->opened.facts;
+    uint32_t smallest = CHOICE_NONE;
+
+    if (event->opened.result != OPEN_OK)
+        return gate_judge(event->opened.result, NULL, NULL, pass->mode, NULL);
+    pass->drive.capacity_bytes = facts->capacity_bytes;
+    uint32_t number = choice_pick(press->images, pass->set, facts->capacity_bytes, &smallest);
+    if (number == CHOICE_NONE)
+        number = smallest;
+    if (number == CHOICE_NONE)
+        return VERDICT_MASTER_ERROR;
+    struct image *image = press->images[number];
+    enum verdict verdict = gate_judge(OPEN_OK, facts, &press->policy, pass->mode, image);
+    if (verdict == VERDICT_NONE) {
+        pass->image = image;
+        pass->image_number = number;
+        pass->image_bytes = image->size_bytes;
+    }
+    return verdict;
+}
+
 void pass_opened(struct press *press, uint32_t slot, const struct event *event,
                  struct action_list *actions)
 {
     struct pass *pass = &press->passes[slot];
-    check(pass->state == SLOT_IDENTIFYING && !pass->opened);
+    check(pass->state == SLOT_IDENTIFYING && pass->awaits);
 
+    pass->awaits = false;
     pass->opened = event->opened.result == OPEN_OK;
-    if (pass->opened)
-        pass->facts = event->opened.facts;
-    enum verdict verdict = gate_judge(event->opened.result, &pass->facts, pass->mode, pass->image);
-    if (verdict != VERDICT_NONE)
+    enum verdict verdict = judge_opened(press, slot, event);
+    if (verdict == VERDICT_UNPLUGGED)
+        pass_lose(press, slot, actions);
+    else if (verdict == VERDICT_READ_ERROR)
+        fail(press, slot, verdict, actions);
+    else if (verdict != VERDICT_NONE)
         pass_end(press, slot, verdict, actions);
-}
-
-/* What the end of a request that was not successful says about the drive. */
-static enum verdict judge_result(enum io_result result, enum verdict fault)
-{
-    switch (result) {
-    case IO_OK:
-        return VERDICT_NONE;
-    case IO_ERROR:
-        return fault;
-    case IO_GONE:
-        return VERDICT_UNPLUGGED;
-    case IO_CANCELLED:
-        return VERDICT_INTERRUPTED;
-    }
-    check_never("an io_result that the core does not know");
 }
 
 static void note_bad_chunk(struct pass *pass, uint32_t chunk, enum verdict fault)
 {
-    check(pass->bad_chunk_count < BAD_CHUNKS_MAX);
-    pass->bad_chunks[pass->bad_chunk_count++] = chunk;
     if (pass->fault == VERDICT_NONE)
         pass->fault = fault;
+    if (fault == VERDICT_MISMATCH)
+        pass->mismatched = true;
+    /* What was in flight when the list became full still ends. */
+    if (pass->bad_chunk_count == BAD_CHUNKS_MAX)
+        return;
+    uint32_t at = pass->bad_chunk_count++;
+    for (; at > 0 && pass->bad_chunks[at - 1] > chunk; at--)
+        pass->bad_chunks[at] = pass->bad_chunks[at - 1];
+    pass->bad_chunks[at] = chunk;
+}
+
+/* A request was not done, and the pass cannot go on. */
+static void give_up(struct press *press, uint32_t slot, enum io_result result,
+                    struct action_list *actions)
+{
+    const struct pass *pass = &press->passes[slot];
+
+    if (result == IO_GONE)
+        pass_lose(press, slot, actions);
+    else if (result == IO_ERROR)
+        fail(press, slot, VERDICT_WRITE_ERROR, actions);
+    else if (pass->held != VERDICT_NONE || pass->fault != VERDICT_NONE)
+        fail(press, slot, pass->fault, actions);
+    else
+        pass_end(press, slot, VERDICT_INTERRUPTED, actions);
 }
 
 void pass_written(struct press *press, uint32_t slot, const struct event *event,
@@ -167,22 +317,23 @@ void pass_written(struct press *press, uint32_t slot, const struct event *event,
 {
     struct pass *pass = &press->passes[slot];
     struct lane *lane = &press->lanes[slot];
+    enum io_result result = event->transfer.result;
     uint32_t chunk = event->transfer.chunk;
 
     check(pass->state == SLOT_WRITING);
     lane_complete(lane, event->transfer.buffer, chunk, press->now_ns);
     feed_unpin(&press->feed, event->transfer.buffer);
 
-    enum verdict verdict = judge_result(event->transfer.result, VERDICT_WRITE_ERROR);
-    if (verdict == VERDICT_WRITE_ERROR)
-        note_bad_chunk(pass, chunk, verdict);
-    if (verdict != VERDICT_NONE) {
-        pass_end(press, slot, verdict, actions);
+    if (result == IO_ERROR)
+        note_bad_chunk(pass, chunk, VERDICT_WRITE_ERROR);
+    if (result != IO_OK) {
+        give_up(press, slot, result, actions);
         return;
     }
     pass->written_bytes += image_chunk_length(pass->image, chunk);
-    if (lane_finished(lane)) {
+    if (lane_finished(lane) && pass->held == VERDICT_NONE) {
         enter(press, slot, SLOT_FLUSHING, actions);
+        pass->awaits = true;
         (void)add_for(press, slot, ACTION_FLUSH, actions);
     }
 }
@@ -190,11 +341,12 @@ void pass_written(struct press *press, uint32_t slot, const struct event *event,
 void pass_flushed(struct press *press, uint32_t slot, enum io_result result,
                   struct action_list *actions)
 {
-    check(press->passes[slot].state == SLOT_FLUSHING);
-    enum verdict verdict = judge_result(result, VERDICT_WRITE_ERROR);
+    struct pass *pass = &press->passes[slot];
+    check(pass->state == SLOT_FLUSHING && pass->awaits);
 
-    if (verdict != VERDICT_NONE) {
-        pass_end(press, slot, verdict, actions);
+    pass->awaits = false;
+    if (result != IO_OK) {
+        give_up(press, slot, result, actions);
         return;
     }
     /* Begin where writing began: what the drive may still hold in a cache is what it got last. */
@@ -207,29 +359,31 @@ void pass_read(struct press *press, uint32_t slot, const struct event *event,
 {
     struct pass *pass = &press->passes[slot];
     struct lane *lane = &press->lanes[slot];
+    enum io_result result = event->transfer.result;
     uint32_t chunk = event->transfer.chunk;
 
     check(pass->state == SLOT_VERIFYING);
     lane_complete(lane, event->transfer.buffer, chunk, press->now_ns);
     feed_give_back(&press->feed, event->transfer.buffer);
 
-    enum verdict verdict = judge_result(event->transfer.result, VERDICT_READ_ERROR);
-    if (verdict == VERDICT_UNPLUGGED || verdict == VERDICT_INTERRUPTED) {
-        pass_end(press, slot, verdict, actions);
+    if (result == IO_GONE || result == IO_CANCELLED) {
+        give_up(press, slot, result, actions);
         return;
     }
-    if (verdict == VERDICT_NONE) {
+    if (result == IO_OK) {
         pass->verified_bytes += image_chunk_length(pass->image, chunk);
         check(image_digest_known(pass->image, chunk));
-        if (!digest_equal(event->transfer.digest, pass->image->digests[chunk]))
-            verdict = VERDICT_MISMATCH;
     }
-    if (verdict != VERDICT_NONE)
-        note_bad_chunk(pass, chunk, verdict);
-    if (pass->bad_chunk_count == BAD_CHUNKS_MAX)
-        pass_end(press, slot, pass->fault, actions);
-    else if (lane_finished(lane))
-        pass_end(press, slot, pass->bad_chunk_count == 0 ? VERDICT_PASSED : pass->fault, actions);
+    if (result == IO_ERROR)
+        note_bad_chunk(pass, chunk, VERDICT_READ_ERROR);
+    else if (!digest_equal(event->transfer.digest, pass->image->digests[chunk]))
+        note_bad_chunk(pass, chunk, VERDICT_MISMATCH);
+
+    bool finished = lane_finished(lane) || pass->bad_chunk_count == BAD_CHUNKS_MAX;
+    if (finished && pass->bad_chunk_count > 0)
+        fail(press, slot, pass->fault, actions);
+    else if (finished)
+        pass_end(press, slot, VERDICT_PASSED, actions);
 }
 
 /* Finds the buffer for the lane's next request, or BUFFER_NONE if it has to wait. */
@@ -251,6 +405,8 @@ void pass_advance(struct press *press, uint32_t slot, struct action_list *action
 
     if (pass->state == SLOT_IDENTIFYING && pass->opened)
         start(press, slot, actions);
+    else if (pass->state == SLOT_IDENTIFYING && !pass->awaits && pass->held == VERDICT_NONE)
+        open_drive(press, slot, actions);
     while (lane_left(lane) > 0 && lane->in_flight + pass->orphans < press->config.window) {
         uint32_t buffer = next_buffer(press, lane);
         if (buffer == BUFFER_NONE)
@@ -275,6 +431,11 @@ void pass_check_time(struct press *press, uint32_t slot, struct action_list *act
     const struct pass *pass = &press->passes[slot];
     uint64_t in_state_ns = press->now_ns - pass->since_ns;
 
+    if (pass->held != VERDICT_NONE) {
+        if (press->now_ns - pass->held_since_ns >= press->config.unplug_ns)
+            pass_end(press, slot, pass->held, actions);
+        return;
+    }
     if (pass->state == SLOT_IDENTIFYING && in_state_ns >= press->config.flush_ns)
         /* Opened in good time, it only waits for requests of the drives before it in this slot. */
         pass_end(press, slot, pass->opened ? VERDICT_IN_USE : VERDICT_STALLED, actions);

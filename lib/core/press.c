@@ -63,72 +63,91 @@ static bool is_live(const struct press *press, const struct event *event)
 
 static void on_image(struct press *press, const struct event *event)
 {
+    uint32_t number = event->image.number;
     struct image *image = event->image.image;
 
-    check(event->image.number < IMAGES_MAX && press->images[event->image.number] == NULL);
-    check(image->chunk_bytes == press->config.chunk_bytes);
-    check(image->chunk_count > 0 && image->chunk_count <= CHUNKS_MAX);
-    press->images[event->image.number] = image;
+    check(number < IMAGES_MAX && !press_image_used(press, number));
+    if (image != NULL) {
+        check(image->chunk_bytes == press->config.chunk_bytes);
+        check(image->chunk_count > 0 && image->chunk_count <= CHUNKS_MAX);
+    }
+    feed_forget(&press->feed, number);
+    press->images[number] = image;
+}
+
+static void on_arm(struct press *press, const struct event *event)
+{
+    check(event->arm.images != 0);
+    for (uint32_t number = 0; number < IMAGES_MAX; number++)
+        check((event->arm.images >> number & 1) == 0 || press->images[number] != NULL);
+    press->armed = true;
+    press->armed_mode = event->arm.mode;
+    press->armed_images = event->arm.images;
+    press->armed_ns = press->now_ns;
 }
 
 static void on_attached(struct press *press, const struct event *event, struct action_list *actions)
 {
     struct pass *pass = &press->passes[event->slot];
     check(event->attachment > pass->attachment);
-    check(press->armed);
 
     /* The removal of the drive before may have been lost on its way to us. */
     if (slot_state_busy(pass->state))
-        pass_end(press, event->slot, VERDICT_UNPLUGGED, actions);
-    if (slot_state_final(pass->state))
+        pass_lose(press, event->slot, actions);
+    if (pass->state != SLOT_EMPTY)
         pass_clear(press, event->slot, actions);
-    pass_begin(press, event->slot, event->attachment, actions);
+    pass_attached(press, event->slot, event, actions);
 }
 
 static void on_detached(struct press *press, const struct event *event, struct action_list *actions)
 {
-    const struct pass *pass = &press->passes[event->slot];
+    struct pass *pass = &press->passes[event->slot];
 
     if (event->attachment != pass->attachment)
         return;
+    pass->drive.present = false;
     if (slot_state_busy(pass->state))
-        pass_end(press, event->slot, VERDICT_UNPLUGGED, actions);
-    /* A finished drive was taken away; one that was lost in its pass stays on show as such. */
-    else if (slot_state_final(pass->state) && pass->verdict != VERDICT_UNPLUGGED)
+        pass_lose(press, event->slot, actions);
+    /* A drive that is not in its pass was taken away; one that was lost in it stays on show. */
+    else if (pass->state != SLOT_EMPTY && !pass->lost)
         pass_clear(press, event->slot, actions);
+}
+
+static void on_start(struct press *press, const struct event *event, struct action_list *actions)
+{
+    uint64_t attachment = press->passes[event->slot].attachment;
+
+    if (event->attachment != attachment || press_may_start(press, event->slot) != START_ALLOWED)
+        return;
+    check(event->start.attachment > attachment);
+    pass_begin(press, event->slot, event->start.attachment, actions);
 }
 
 static void on_opened(struct press *press, const struct event *event, struct action_list *actions)
 {
     if (is_live(press, event)) {
         pass_opened(press, event->slot, event, actions);
-    } else if (event->opened.result == OPEN_OK) {
+        return;
+    }
+    pass_answered_late(press, event);
+    if (event->opened.result == OPEN_OK) {
         struct action *action = action_add(actions, ACTION_CLOSE);
         action->slot = event->slot;
         action->attachment = event->attachment;
     }
 }
 
-/* A drive's request ended after its pass did: only its buffer matters. */
-static void release_orphan(struct press *press, const struct event *event)
-{
-    struct pass *pass = &press->passes[event->slot];
-    check(pass->orphans > 0);
-    pass->orphans--;
-    if (event->type == EVENT_WRITTEN)
-        feed_unpin(&press->feed, event->transfer.buffer);
-    else
-        feed_give_back(&press->feed, event->transfer.buffer);
-}
-
-static void on_transfer(struct press *press, const struct event *event, struct action_list *actions)
+/* The answer to a request of a drive. After its pass it only frees what the request held. */
+static void on_answer(struct press *press, const struct event *event, struct action_list *actions)
 {
     if (!is_live(press, event))
-        release_orphan(press, event);
+        pass_answered_late(press, event);
     else if (event->type == EVENT_WRITTEN)
         pass_written(press, event->slot, event, actions);
-    else
+    else if (event->type == EVENT_READ)
         pass_read(press, event->slot, event, actions);
+    else
+        pass_flushed(press, event->slot, event->flushed, actions);
 }
 
 /* The master failed: every pass that still needs it ends, and no drive is blamed. When it is not
@@ -143,7 +162,7 @@ static void break_image(struct press *press, uint32_t number, enum image_fault f
     image->fault = fault;
     for (uint32_t slot = 0; slot < press->config.slot_count; slot++) {
         const struct pass *pass = &press->passes[slot];
-        if (pass->image_number == number && slot_state_busy(pass->state) &&
+        if (pass->image == image && slot_state_busy(pass->state) &&
             (doubted || pass_needs_master(press, slot)))
             pass_end(press, slot, VERDICT_MASTER_ERROR, actions);
     }
@@ -190,11 +209,11 @@ static void on_loaded(struct press *press, const struct event *event, struct act
  * flight, so is every other one that somebody waits for: nothing can be loaded any more. */
 static void break_overdue_images(struct press *press, struct action_list *actions)
 {
-    bool images[IMAGES_MAX] = {false};
-    uint32_t overdue = feed_overdue(&press->feed, press->now_ns, press->config.master_ns, images);
+    uint64_t images = 0;
+    uint32_t overdue = feed_overdue(&press->feed, press->now_ns, press->config.master_ns, &images);
 
     for (uint32_t number = 0; overdue > 0 && number < IMAGES_MAX; number++) {
-        if (images[number] && press->images[number]->fault == IMAGE_SOUND)
+        if ((images >> number & 1) != 0 && press->images[number]->fault == IMAGE_SOUND)
             break_image(press, number, IMAGE_SILENT, actions);
     }
     for (uint32_t slot = 0; overdue == LOADS_MAX && slot < press->config.slot_count; slot++) {
@@ -219,11 +238,16 @@ static void dispatch(struct press *press, const struct event *event, struct acti
     case EVENT_IMAGE:
         on_image(press, event);
         break;
+    case EVENT_POLICY:
+        press->policy = (struct gate_policy){event->policy.capacity_min_bytes,
+                                             event->policy.capacity_max_bytes};
+        break;
     case EVENT_ARM:
-        check(event->arm.image < IMAGES_MAX && press->images[event->arm.image] != NULL);
-        press->armed = true;
-        press->armed_mode = event->arm.mode;
-        press->armed_image = event->arm.image;
+        on_arm(press, event);
+        break;
+    case EVENT_DISARM:
+        press->armed = false;
+        press->armed_images = 0;
         break;
     case EVENT_ATTACHED:
         on_attached(press, event, actions);
@@ -231,9 +255,12 @@ static void dispatch(struct press *press, const struct event *event, struct acti
     case EVENT_DETACHED:
         on_detached(press, event, actions);
         break;
+    case EVENT_START:
+        on_start(press, event, actions);
+        break;
     case EVENT_STOP:
         if (is_live(press, event))
-            pass_end(press, event->slot, VERDICT_STOPPED, actions);
+            pass_stop(press, event->slot, actions);
         break;
     case EVENT_OPENED:
         on_opened(press, event, actions);
@@ -243,11 +270,8 @@ static void dispatch(struct press *press, const struct event *event, struct acti
         break;
     case EVENT_WRITTEN:
     case EVENT_READ:
-        on_transfer(press, event, actions);
-        break;
     case EVENT_FLUSHED:
-        if (is_live(press, event))
-            pass_flushed(press, event->slot, event->flushed, actions);
+        on_answer(press, event, actions);
         break;
     case EVENT_TYPE_COUNT:
         check_never("an event has a type");
@@ -298,8 +322,8 @@ void press_report(const struct press *press, uint32_t slot, uint64_t now_ns,
         .attachment = pass->attachment,
         .mode = pass->mode,
         .image = pass->image_number,
-        .image_bytes = pass->image != NULL ? pass->image->size_bytes : 0,
-        .capacity_bytes = pass->facts.capacity_bytes,
+        .image_bytes = pass->image_bytes,
+        .capacity_bytes = pass->drive.capacity_bytes,
         .written_bytes = pass->written_bytes,
         .verified_bytes = pass->verified_bytes,
         .write_ns = pass->write_ns + (writing ? in_state_ns : 0),
@@ -310,7 +334,41 @@ void press_report(const struct press *press, uint32_t slot, uint64_t now_ns,
         .bad_chunks = pass->bad_chunks,
     };
     report->residue =
-        residue_of(pass->touched, pass->verdict, report->image_bytes, pass->facts.capacity_bytes);
+        residue_of(pass->touched, pass->verdict, pass->image_bytes, pass->drive.capacity_bytes);
+}
+
+enum press_start press_may_start(const struct press *press, uint32_t slot)
+{
+    check(slot < press->config.slot_count);
+    const struct pass *pass = &press->passes[slot];
+
+    if (pass->state == SLOT_EMPTY || !pass->drive.present)
+        return START_EMPTY;
+    if (slot_state_busy(pass->state))
+        return START_RUNNING;
+    if (pass->state == SLOT_PASSED)
+        return START_PASSED;
+    return press->armed ? START_ALLOWED : START_DISARMED;
+}
+
+/* A pass that has its image yet needs no other of the set that it began with. */
+static bool pass_uses(const struct pass *pass, uint32_t number)
+{
+    if (!slot_state_busy(pass->state))
+        return false;
+    return pass->image != NULL ? pass->image_number == number : (pass->set >> number & 1) != 0;
+}
+
+bool press_image_used(const struct press *press, uint32_t number)
+{
+    check(number < IMAGES_MAX);
+    if ((press->armed_images >> number & 1) != 0)
+        return true;
+    for (uint32_t slot = 0; slot < press->config.slot_count; slot++) {
+        if (pass_uses(&press->passes[slot], number))
+            return true;
+    }
+    return feed_image_used(&press->feed, number);
 }
 
 bool press_idle(const struct press *press)

@@ -27,6 +27,9 @@ struct press_config {
     uint64_t stall_ns;     /* a drive that owes an answer for so long is stalled */
     uint64_t flush_ns;     /* the same for opening and flushing */
     uint64_t master_ns;    /* a master that owes a chunk for so long is a master-error */
+    /* An error of a drive is held back for so long, should it be the first sign of its removal;
+     * 0 where nobody tells of removals. */
+    uint64_t unplug_ns;
 };
 
 /* The fewest buffers with which no lane can starve another: a window for every slot, and spare ones
@@ -48,8 +51,8 @@ struct slot_report {
     enum verdict verdict; /* VERDICT_NONE until it has one */
     uint64_t attachment;
     enum press_mode mode;
-    uint32_t image;
-    uint64_t image_bytes;    /* what the drive is to hold; 0 while no pass began */
+    uint32_t image;          /* valid while image_bytes is not 0 */
+    uint64_t image_bytes;    /* what the drive is to hold; 0 while no image was chosen for it */
     uint64_t capacity_bytes; /* 0 while not known */
     uint64_t written_bytes;  /* acknowledged by the drive */
     uint64_t verified_bytes; /* read back, equal or not */
@@ -65,6 +68,22 @@ struct slot_report {
 /* Fills in a report. now_ns as in events. */
 void press_report(const struct press *press, uint32_t slot, uint64_t now_ns,
                   struct slot_report *report);
+
+/* Whether EVENT_START would start the drive in a slot, and if not, why. */
+enum press_start {
+    START_ALLOWED,
+    START_DISARMED, /* nobody said what to do with it */
+    START_EMPTY,
+    START_RUNNING,
+    START_PASSED, /* done; it is not worn out by doing it again before it was pulled */
+};
+
+/* The reason that lies in the slot goes before the one that lies in the rig. */
+enum press_start press_may_start(const struct press *press, uint32_t slot);
+
+/* Whether anything still needs an image that was given: it is armed, or a drive's pass, a load or a
+ * write in flight belongs to it. Only an image that is not used may be forgotten or replaced. */
+bool press_image_used(const struct press *press, uint32_t number);
 
 /* No drive is without its verdict: the shell need not send EVENT_TICK. */
 bool press_idle(const struct press *press);

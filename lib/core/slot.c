@@ -12,16 +12,17 @@ static const struct {
     const char *word;
     unsigned allowed; /* the states that may follow, as bits */
 } states[SLOT_STATE_COUNT] = {
-    [SLOT_EMPTY] = {"empty", TO(IDENTIFYING)},
+    [SLOT_EMPTY] = {"empty", TO(READY) | TO(IDENTIFYING)},
+    [SLOT_READY] = {"ready", TO(EMPTY) | TO(IDENTIFYING)},
     [SLOT_IDENTIFYING] = {"identifying",
                           TO(WRITING) | TO(VERIFYING) | TO(FAILED) | TO(REFUSED) | TO(ABORTED)},
     [SLOT_WRITING] = {"writing", TO(FLUSHING) | TO(FAILED) | TO(ABORTED)},
     [SLOT_FLUSHING] = {"flushing", TO(VERIFYING) | TO(FAILED) | TO(ABORTED)},
     [SLOT_VERIFYING] = {"verifying", TO(PASSED) | TO(FAILED) | TO(ABORTED)},
     [SLOT_PASSED] = {"passed", TO(EMPTY)},
-    [SLOT_FAILED] = {"failed", TO(EMPTY)},
-    [SLOT_REFUSED] = {"refused", TO(EMPTY)},
-    [SLOT_ABORTED] = {"aborted", TO(EMPTY)},
+    [SLOT_FAILED] = {"failed", TO(EMPTY) | TO(IDENTIFYING)},
+    [SLOT_REFUSED] = {"refused", TO(EMPTY) | TO(IDENTIFYING)},
+    [SLOT_ABORTED] = {"aborted", TO(EMPTY) | TO(IDENTIFYING)},
 };
 
 const char *slot_state_word(enum slot_state state)
@@ -53,5 +54,6 @@ bool slot_state_busy(enum slot_state state)
 
 bool slot_state_final(enum slot_state state)
 {
-    return state != SLOT_EMPTY && !slot_state_busy(state);
+    return state == SLOT_PASSED || state == SLOT_FAILED || state == SLOT_REFUSED ||
+           state == SLOT_ABORTED;
 }

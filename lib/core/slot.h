@@ -9,18 +9,20 @@
  *
  * The table in slot.c, as a test prints and compares it:
  *
- *   empty        -> identifying
+ *   empty        -> ready identifying
+ *   ready        -> empty identifying
  *   identifying  -> writing verifying failed refused aborted
  *   writing      -> flushing failed aborted
  *   flushing     -> verifying failed aborted
  *   verifying    -> passed failed aborted
  *   passed       -> empty
- *   failed       -> empty
- *   refused      -> empty
- *   aborted      -> empty
+ *   failed       -> empty identifying
+ *   refused      -> empty identifying
+ *   aborted      -> empty identifying
  */
 enum slot_state {
     SLOT_EMPTY,
+    SLOT_READY,       /* a drive is there that nobody started; it was not opened */
     SLOT_IDENTIFYING, /* being opened and judged by the gate */
     SLOT_WRITING,
     SLOT_FLUSHING,
@@ -40,7 +42,7 @@ enum slot_state slot_state_from_word(const char *word);
 
 bool slot_move_allowed(enum slot_state from, enum slot_state to);
 
-/* A drive is in the slot and has no verdict yet. */
+/* A pass goes on: the drive was started and has no verdict yet. */
 bool slot_state_busy(enum slot_state state);
 
 /* The drive in the slot has its verdict. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 enum {
+    SET_TEXT_BYTES = 128, /* at most 121 characters: "0-1,3-4," and so on to "60-61,63" */
     TIME_TEXT_BYTES = 32,
     WHO_TEXT_BYTES = 40,
     OUTCOME_TEXT_BYTES = 64,
@@ -59,7 +60,7 @@ const char *trace_mode_word(enum press_mode mode)
 {
     switch (mode) {
     case MODE_WRITE:
-        return "write";
+        return "write+verify";
     case MODE_VERIFY:
         return "verify";
     }
@@ -85,6 +86,13 @@ static void format_time(char text[TIME_TEXT_BYTES], uint64_t now_ns)
                        rest_ns / NS_PER_US);
     else
         (void)snprintf(text, TIME_TEXT_BYTES, "%5" PRIu64 ".%09" PRIu64, seconds, rest_ns);
+}
+
+static const char *skip_spaces(const char *text)
+{
+    while (*text == ' ')
+        text++;
+    return text;
 }
 
 static void format_who(char text[WHO_TEXT_BYTES], uint32_t slot, uint64_t attachment)
@@ -142,11 +150,77 @@ static void trace_image(char line[TRACE_LINE_BYTES], const char *time, const str
 {
     const struct image *image = event->image.image;
 
+    if (image == NULL) {
+        (void)snprintf(line, TRACE_LINE_BYTES, "%s s < image %" PRIu32 " forgotten", time,
+                       event->image.number);
+        return;
+    }
     (void)snprintf(line, TRACE_LINE_BYTES,
                    "%s s < image %" PRIu32 " (%" PRIu64 " bytes in chunks of %" PRIu32 ", %" PRIu32
                    " of %" PRIu32 " digests known)",
                    time, event->image.number, image->size_bytes, image->chunk_bytes,
                    image->known_count, image->chunk_count);
+}
+
+/* The numbers in a set, runs of them shortened: "0,3-7". */
+static void format_set(char text[SET_TEXT_BYTES], uint64_t set)
+{
+    size_t at = 0;
+
+    text[0] = '\0';
+    for (uint32_t first = 0; first < 64; first++) {
+        if ((set >> first & 1) == 0)
+            continue;
+        uint32_t last = first;
+        while (last < 63 && (set >> (last + 1) & 1) != 0)
+            last++;
+        const char *comma = at > 0 ? "," : "";
+        int length = first == last
+                         ? snprintf(text + at, SET_TEXT_BYTES - at, "%s%" PRIu32, comma, first)
+                         : snprintf(text + at, SET_TEXT_BYTES - at, "%s%" PRIu32 "-%" PRIu32, comma,
+                                    first, last);
+        at += (size_t)length;
+        first = last;
+    }
+}
+
+static void trace_attached(char line[TRACE_LINE_BYTES], const char *time, const char *who,
+                           const struct event *event)
+{
+    char plugged[TIME_TEXT_BYTES + 16] = " before";
+    char since[TIME_TEXT_BYTES];
+    char capacity[40] = "";
+
+    format_time(since, event->attached.plugged_ns);
+    if (event->attached.plugged_ns != 0)
+        (void)snprintf(plugged, sizeof(plugged), " at %s s", skip_spaces(since));
+    if (event->attached.capacity_bytes != 0)
+        (void)snprintf(capacity, sizeof(capacity), " capacity %" PRIu64,
+                       event->attached.capacity_bytes);
+    (void)snprintf(line, TRACE_LINE_BYTES, "%s s < attached %s plugged%s%s%s%s", time, who, plugged,
+                   capacity, event->attached.foreign ? " foreign" : "",
+                   event->attached.not_in_rig ? " not-in-rig" : "");
+}
+
+/* What is to be done with drives, and with which. */
+static void trace_setting(char line[TRACE_LINE_BYTES], const char *time, const struct event *event)
+{
+    char set[SET_TEXT_BYTES];
+
+    if (event->type == EVENT_ARM) {
+        format_set(set, event->arm.images);
+        (void)snprintf(line, TRACE_LINE_BYTES, "%s s < arm %s images %s", time,
+                       trace_mode_word(event->arm.mode), set);
+    } else if (event->type == EVENT_DISARM) {
+        (void)snprintf(line, TRACE_LINE_BYTES, "%s s < disarm", time);
+    } else if (event->policy.capacity_max_bytes == 0) {
+        (void)snprintf(line, TRACE_LINE_BYTES, "%s s < policy capacity from %" PRIu64, time,
+                       event->policy.capacity_min_bytes);
+    } else {
+        (void)snprintf(line, TRACE_LINE_BYTES,
+                       "%s s < policy capacity from %" PRIu64 " to %" PRIu64, time,
+                       event->policy.capacity_min_bytes, event->policy.capacity_max_bytes);
+    }
 }
 
 void trace_event(char line[TRACE_LINE_BYTES], const struct event *event)
@@ -163,15 +237,20 @@ void trace_event(char line[TRACE_LINE_BYTES], const struct event *event)
     case EVENT_IMAGE:
         trace_image(line, time, event);
         return;
+    case EVENT_POLICY:
     case EVENT_ARM:
-        (void)snprintf(line, TRACE_LINE_BYTES, "%s s < arm %s image %" PRIu32, time,
-                       trace_mode_word(event->arm.mode), event->arm.image);
+    case EVENT_DISARM:
+        trace_setting(line, time, event);
         return;
     case EVENT_ATTACHED:
-        (void)snprintf(line, TRACE_LINE_BYTES, "%s s < attached %s", time, who);
+        trace_attached(line, time, who, event);
         return;
     case EVENT_DETACHED:
         (void)snprintf(line, TRACE_LINE_BYTES, "%s s < detached %s", time, who);
+        return;
+    case EVENT_START:
+        (void)snprintf(line, TRACE_LINE_BYTES, "%s s < start %s as #%" PRIu64, time, who,
+                       event->start.attachment);
         return;
     case EVENT_STOP:
         (void)snprintf(line, TRACE_LINE_BYTES, "%s s < stop %s", time, who);

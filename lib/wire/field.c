@@ -5,6 +5,8 @@
 #include "lib/base/text.h"
 #include "lib/base/units.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +77,11 @@ void field_put_u64(struct field_writer *writer, const char *key, uint64_t value)
         field_put(writer, key, json_integer((json_int_t)min_u64(value, WIRE_INTEGER_MAX)));
 }
 
+void field_put_place(struct field_writer *writer, const char *key, uint32_t value)
+{
+    field_put_u64(writer, key, value == 0 ? WIRE_UNKNOWN : value);
+}
+
 void field_put_bool(struct field_writer *writer, const char *key, bool value)
 {
     field_put(writer, key, json_boolean(value));
@@ -97,6 +104,16 @@ void field_fail(struct field_reader *reader, const char *key)
 {
     if (reader->bad_key == NULL)
         reader->bad_key = key;
+}
+
+int field_explain(const struct field_reader *reader, char *reason, size_t reason_bytes)
+{
+    if (reader->bad_key == NULL)
+        return 0;
+    (void)snprintf(reason, reason_bytes,
+                   "the request's \"%s\" is missing, of the wrong type or out of range",
+                   reader->bad_key);
+    return -EBADMSG;
 }
 
 const json_t *field_get(const struct field_reader *reader, const char *key)
@@ -152,6 +169,14 @@ void field_u32(struct field_reader *reader, const char *key, uint32_t max, uint3
         *value = (uint32_t)number;
 }
 
+void field_place(struct field_reader *reader, const char *key, uint32_t *value)
+{
+    if (json_is_null(field_get(reader, key)))
+        *value = 0;
+    else
+        field_u32(reader, key, UINT32_MAX, value);
+}
+
 void field_bool(struct field_reader *reader, const char *key, bool *value)
 {
     const json_t *member = field_get(reader, key);
@@ -197,16 +222,23 @@ void field_residue(struct field_reader *reader, const char *key, enum residue *r
 const char *press_mode_word(enum press_mode mode)
 {
     check(mode == MODE_WRITE || mode == MODE_VERIFY);
-    return mode == MODE_WRITE ? "write" : "verify";
+    return mode == MODE_WRITE ? "write+verify" : "verify";
+}
+
+bool press_mode_from_word(const char *word, enum press_mode *mode)
+{
+    if (strcmp(word, press_mode_word(MODE_WRITE)) == 0 || strcmp(word, "write") == 0)
+        *mode = MODE_WRITE;
+    else if (strcmp(word, press_mode_word(MODE_VERIFY)) == 0)
+        *mode = MODE_VERIFY;
+    else
+        return false;
+    return true;
 }
 
 void field_mode(struct field_reader *reader, const char *key, enum press_mode *mode)
 {
     const char *word = json_string_value(field_get(reader, key));
-    if (word != NULL && strcmp(word, press_mode_word(MODE_WRITE)) == 0)
-        *mode = MODE_WRITE;
-    else if (word != NULL && strcmp(word, press_mode_word(MODE_VERIFY)) == 0)
-        *mode = MODE_VERIFY;
-    else
+    if (word == NULL || !press_mode_from_word(word, mode))
         field_fail(reader, key);
 }

@@ -36,6 +36,7 @@ void field_put(struct field_writer *writer, const char *key, json_t *value);
 void field_put_text(struct field_writer *writer, const char *key, const char *text);
 void field_put_text_or_null(struct field_writer *writer, const char *key, const char *text);
 void field_put_u64(struct field_writer *writer, const char *key, uint64_t value);
+void field_put_place(struct field_writer *writer, const char *key, uint32_t value); /* 0 is null */
 void field_put_bool(struct field_writer *writer, const char *key, bool value);
 void field_put_verdict(struct field_writer *writer, const char *key, enum verdict verdict);
 
@@ -48,6 +49,9 @@ struct field_reader {
 struct field_reader field_reader_start(const json_t *object, const char *name);
 void field_fail(struct field_reader *reader, const char *key);
 
+/* Says for people which member is bad. Returns 0 when none is, else -EBADMSG. */
+int field_explain(const struct field_reader *reader, char *reason, size_t reason_bytes);
+
 /* The member, or NULL. */
 const json_t *field_get(const struct field_reader *reader, const char *key);
 
@@ -59,13 +63,16 @@ void field_text_or_null(struct field_reader *reader, const char *key, char *text
 void field_u64(struct field_reader *reader, const char *key, uint64_t *value);
 void field_u64_or_null(struct field_reader *reader, const char *key, uint64_t *value);
 void field_u32(struct field_reader *reader, const char *key, uint32_t max, uint32_t *value);
+void field_place(struct field_reader *reader, const char *key, uint32_t *value); /* null is 0 */
 void field_bool(struct field_reader *reader, const char *key, bool *value);
 void field_state(struct field_reader *reader, const char *key, enum slot_state *state);
 void field_verdict(struct field_reader *reader, const char *key, enum verdict *verdict);
 void field_residue(struct field_reader *reader, const char *key, enum residue *residue);
 
-/* "write" and "verify". */
+/* "write+verify" and "verify". What is read may also be "write": there is no writing without
+ * reading everything back, for a drive that was not read back could never pass. */
 const char *press_mode_word(enum press_mode mode);
+bool press_mode_from_word(const char *word, enum press_mode *mode);
 void field_mode(struct field_reader *reader, const char *key, enum press_mode *mode);
 
 #endif

@@ -24,6 +24,11 @@ static const struct {
     [WIRE_ERROR_IMAGE_UNTRUSTED] = {"image-untrusted", -32000},
     [WIRE_ERROR_ENGINE_FAILED] = {"engine-failed", -32000},
     [WIRE_ERROR_NO_MEMORY] = {"no-memory", -32000},
+    [WIRE_ERROR_PERMISSION_DENIED] = {"permission-denied", -32000},
+    [WIRE_ERROR_NO_SUCH_SLOT] = {"no-such-slot", -32000},
+    [WIRE_ERROR_DEVICE_REFUSED] = {"device-refused", -32000},
+    [WIRE_ERROR_NOT_ARMED] = {"not-armed", -32000},
+    [WIRE_ERROR_BAD_CONFIG] = {"bad-config", -32000},
 };
 
 const char *wire_error_word(enum wire_error error)

@@ -45,6 +45,11 @@ enum wire_error {
     WIRE_ERROR_IMAGE_UNTRUSTED,
     WIRE_ERROR_ENGINE_FAILED,
     WIRE_ERROR_NO_MEMORY,
+    WIRE_ERROR_PERMISSION_DENIED, /* the socket is for looking only */
+    WIRE_ERROR_NO_SUCH_SLOT,
+    WIRE_ERROR_NOT_ARMED,
+    WIRE_ERROR_DEVICE_REFUSED, /* the slot is not in a state for it */
+    WIRE_ERROR_BAD_CONFIG,
     WIRE_ERROR_COUNT
 };
 

@@ -142,12 +142,8 @@ int run_request_decode(struct run_request *request, const json_t *params,
     int error = targets_decode(request, &reader);
     if (error == -ENOMEM)
         (void)snprintf(reason, WIRE_REASON_BYTES, "not enough memory for the request");
-    else if (reader.bad_key != NULL) {
-        error = -EBADMSG;
-        (void)snprintf(reason, WIRE_REASON_BYTES,
-                       "the request's \"%s\" is missing, of the wrong type or out of range",
-                       reader.bad_key);
-    }
+    else
+        error = field_explain(&reader, reason, WIRE_REASON_BYTES);
     if (error != 0)
         run_request_free(request);
     return error;

@@ -46,6 +46,8 @@ static json_t *slot_encode(const struct snapshot_slot *slot)
     check(slot->permille <= 1000);
     struct field_writer writer = field_writer_start();
     field_put_text(&writer, "target", slot->target);
+    field_put_place(&writer, "row", slot->row);
+    field_put_place(&writer, "col", slot->column);
     field_put_text(&writer, "state", slot_state_word(slot->state));
     field_put_verdict(&writer, "verdict", slot->verdict);
     field_put_text_or_null(&writer, "image", slot->image);
@@ -150,6 +152,8 @@ static int slot_decode(struct snapshot_slot *slot, const char *name, const json_
 
     struct field_reader reader = field_reader_start(object, "slot");
     field_text(&reader, "target", slot->target, sizeof(slot->target));
+    field_place(&reader, "row", &slot->row);
+    field_place(&reader, "col", &slot->column);
     field_state(&reader, "state", &slot->state);
     field_verdict(&reader, "verdict", &slot->verdict);
     field_text_or_null(&reader, "image", slot->image, sizeof(slot->image));

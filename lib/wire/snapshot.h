@@ -20,7 +20,9 @@
 /* A slot and the drive that is in it. Texts are UTF-8; integers are below 2^53. */
 struct snapshot_slot {
     char name[WIRE_NAME_BYTES];
-    char target[WIRE_PATH_BYTES];
+    char target[WIRE_PATH_BYTES]; /* device or file; "": none is there */
+    uint32_t row;                 /* in the rig, from 1; 0: null */
+    uint32_t column;              /* "col" on the wire */
     enum slot_state state;
     enum verdict verdict;         /* VERDICT_NONE: null */
     char image[WIRE_IMAGE_BYTES]; /* "": null */

@@ -6,6 +6,7 @@
 #include "lib/wire/line.h"
 #include "lib/wire/message.h"
 #include "lib/wire/run.h"
+#include "lib/wire/service.h"
 #include "lib/wire/snapshot.h"
 
 #include <stdlib.h>
@@ -66,6 +67,56 @@ static void try_snapshot(const json_t *body)
     }
 }
 
+static void try_service_requests(const json_t *body)
+{
+    struct arm_request arm;
+    struct slot_request slot;
+    char reason[WIRE_REASON_BYTES];
+
+    if (arm_request_decode(&arm, body, reason) == 0) {
+        struct arm_request again;
+        json_t *params = arm_request_encode(&arm);
+        check(arm_request_decode(&again, params, reason) == 0);
+        check(strcmp(arm.image, again.image) == 0 && arm.has_mode == again.has_mode);
+        json_decref(params);
+    }
+    if (slot_request_decode(&slot, body, reason) == 0) {
+        struct slot_request again;
+        json_t *params = slot_request_encode(&slot);
+        check(slot_request_decode(&again, params, reason) == 0);
+        check(strcmp(slot.slot, again.slot) == 0);
+        json_decref(params);
+    }
+}
+
+static void try_service_results(const json_t *body)
+{
+    struct arm_result arm;
+    struct reload_result reload;
+    struct slot_list *list = NULL;
+
+    if (arm_result_decode(&arm, body) == 0) {
+        json_t *again = arm_result_encode(&arm);
+        check(arm_result_decode(&arm, again) == 0);
+        json_decref(again);
+    }
+    if (reload_result_decode(&reload, body) == 0) {
+        json_t *again = reload_result_encode(&reload);
+        check(reload_result_decode(&reload, again) == 0);
+        json_decref(again);
+    }
+    if (slot_list_decode(&list, body) == 0) {
+        struct slot_list *again = NULL;
+        json_t *result = slot_list_encode(list);
+        check(slot_list_decode(&again, result) == 0);
+        check(again->count == list->count &&
+              memcmp(again->slots, list->slots, list->count * sizeof(list->slots[0])) == 0);
+        json_decref(result);
+        free(again);
+        free(list);
+    }
+}
+
 static void try_line(const char *text, size_t length_bytes)
 {
     struct message message;
@@ -74,6 +125,8 @@ static void try_line(const char *text, size_t length_bytes)
     if (message.body != NULL) {
         try_run(message.body);
         try_snapshot(message.body);
+        try_service_requests(message.body);
+        try_service_results(message.body);
     }
     message_clear(&message);
 }

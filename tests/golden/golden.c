@@ -14,16 +14,21 @@
  *
  * X.scenario is a story that people write, X.golden the trace that it causes; --update writes the
  * latter anew, for people to read and approve. A scenario has one command a line, `#` begins a
- * comment, and `at MS` before a command lets the time go on until then:
+ * comment, and `at MS` before a command lets the time go on until then, from 1 s as 0:
  *
  *     slots N                         first; then any setup
  *     master MS                       how long the master needs per chunk
  *     drive SLOT MS                   how long that drive needs per chunk
  *     late MS                         how long requests outlive their drive
- *     image CHUNKS manifest|bare      starts the core
- *     arm write|verify
- *     fill SLOT                       the drive that comes next holds the image already
- *     attach SLOT  detach SLOT  stop SLOT  release
+ *     drive-chunks SLOT CHUNKS        how much the drive that comes next can hold
+ *     unplug MS                       how long an error may still turn out to be a removal
+ *     image CHUNKS manifest|bare      the first one starts the core; numbers are given from 0 on
+ *     forget IMAGE
+ *     arm write+verify|verify [IMAGE...]   image 0 without an IMAGE
+ *     disarm
+ *     fill SLOT [IMAGE]               the drive that comes next holds it already
+ *     attach SLOT [before]            it was in before anybody looked
+ *     detach SLOT  start SLOT  stop SLOT  release
  *     fault load CHUNK ANSWER TIMES
  *     fault write|read SLOT CHUNK ANSWER TIMES
  *
@@ -38,6 +43,7 @@ struct scenario {
     char *words[WORDS_MAX + 1]; /* of the present line; NULL after the last */
     unsigned word_count;
     struct rig *rig;
+    uint32_t image_count;
     FILE *trace;
 };
 
@@ -109,25 +115,64 @@ static void do_image(struct scenario *scenario)
     uint32_t chunks = number(scenario, 1, RIG_CHUNKS_MAX + 1);
     bool with_manifest = choice(scenario, 2, kinds, 2) == 1;
 
-    rig_start(scenario->rig);
-    rig_add_image(scenario->rig, 0, chunks, with_manifest);
+    if (scenario->image_count == RIG_IMAGES_MAX)
+        misread(scenario);
+    if (scenario->image_count == 0)
+        rig_start(scenario->rig);
+    rig_add_image(scenario->rig, scenario->image_count++, chunks, with_manifest);
+}
+
+static void do_forget(struct scenario *scenario)
+{
+    rig_forget_image(scenario->rig, number(scenario, 1, scenario->image_count));
+}
+
+static void do_drive_chunks(struct scenario *scenario)
+{
+    scenario->rig->drives[slot(scenario, 1)].facts.capacity_bytes =
+        (uint64_t)number(scenario, 2, UINT32_MAX) * RIG_CHUNK_BYTES;
+}
+
+static void do_unplug(struct scenario *scenario)
+{
+    scenario->rig->config.unplug_ns = milliseconds(scenario, 1);
 }
 
 static void do_arm(struct scenario *scenario)
 {
     const char *const modes[] = {trace_mode_word(MODE_WRITE), trace_mode_word(MODE_VERIFY)};
+    enum press_mode mode = (enum press_mode)choice(scenario, 1, modes, 2);
+    uint64_t images = scenario->word_count > 2 ? 0 : 1;
 
-    rig_arm(scenario->rig, (enum press_mode)choice(scenario, 1, modes, 2), 0);
+    for (unsigned word = 2; word < scenario->word_count; word++)
+        images |= UINT64_C(1) << number(scenario, word, scenario->image_count);
+    rig_arm_auto(scenario->rig, mode, images);
+}
+
+static void do_disarm(struct scenario *scenario)
+{
+    rig_disarm(scenario->rig);
 }
 
 static void do_fill(struct scenario *scenario)
 {
-    rig_fill(scenario->rig, slot(scenario, 1), 0);
+    uint32_t image = scenario->word_count > 2 ? number(scenario, 2, scenario->image_count) : 0;
+
+    rig_fill(scenario->rig, slot(scenario, 1), image);
 }
 
 static void do_attach(struct scenario *scenario)
 {
+    static const char *const when[] = {"before"};
+
+    scenario->rig->drives[slot(scenario, 1)].plugged_before =
+        scenario->word_count > 2 && choice(scenario, 2, when, 1) == 0;
     (void)rig_attach(scenario->rig, slot(scenario, 1));
+}
+
+static void do_start(struct scenario *scenario)
+{
+    (void)rig_start_drive(scenario->rig, slot(scenario, 1));
 }
 
 static void do_detach(struct scenario *scenario)
@@ -164,10 +209,15 @@ static const struct {
     void (*run)(struct scenario *scenario);
     bool before_slots;
 } commands[] = {
-    {"slots", do_slots, true},      {"master", do_master, false}, {"drive", do_drive, false},
-    {"late", do_late, false},       {"image", do_image, false},   {"arm", do_arm, false},
-    {"attach", do_attach, false},   {"detach", do_detach, false}, {"stop", do_stop, false},
-    {"release", do_release, false}, {"fill", do_fill, false},     {"fault", do_fault, false},
+    {"disarm", do_disarm, false},   {"drive-chunks", do_drive_chunks, false},
+    {"forget", do_forget, false},   {"start", do_start, false},
+    {"unplug", do_unplug, false},   {"slots", do_slots, true},
+    {"master", do_master, false},   {"drive", do_drive, false},
+    {"late", do_late, false},       {"image", do_image, false},
+    {"arm", do_arm, false},         {"attach", do_attach, false},
+    {"detach", do_detach, false},   {"stop", do_stop, false},
+    {"release", do_release, false}, {"fill", do_fill, false},
+    {"fault", do_fault, false},
 };
 
 static void run_command(struct scenario *scenario)
@@ -185,7 +235,7 @@ static void run_command(struct scenario *scenario)
 
 static void wait_until(struct scenario *scenario)
 {
-    uint64_t until_ns = milliseconds(scenario, 1);
+    uint64_t until_ns = RIG_BEGIN_NS + milliseconds(scenario, 1);
 
     if (scenario->rig == NULL || scenario->word_count < 3 || until_ns < scenario->rig->now_ns)
         misread(scenario);

@@ -16,50 +16,152 @@ void oracle_init(struct world *world)
         oracle->current[slot] = NOBODY;
     /* Each chunk at the end of a drive's patience, twice, and of the master's with every retry. */
     oracle->bound_ns =
-        2 * config->flush_ns +
+        2 * config->flush_ns + config->unplug_ns +
         2 * WORLD_CHUNKS_MAX * (config->stall_ns + LOAD_ATTEMPTS_MAX * config->master_ns + TICK_NS);
 }
 
 /* Due at once: one of these verdicts, and each of them is earned. */
 static void make_due(struct world *world, uint32_t index, uint64_t verdicts)
 {
-    world->oracle.due_account = index;
-    world->oracle.due = verdicts;
+    struct oracle *oracle = &world->oracle;
+
+    check(oracle->due_count < array_count(oracle->dues));
+    oracle->dues[oracle->due_count++] = (struct due){index, verdicts};
     account_at(world, index)->earned |= verdicts;
 }
 
-static void see_attached(struct world *world, uint32_t index)
+/* The drive is gone. Errors that it showed before may have been that; wrong data may not. */
+static void lose(struct world *world, uint32_t index)
+{
+    struct account *account = account_at(world, index);
+
+    account->lost = true;
+    if (account->held != VERDICT_NONE)
+        world->statistics->held_unplugged++;
+    make_due(world, index, bit(account->mismatched ? VERDICT_MISMATCH : VERDICT_UNPLUGGED));
+}
+
+/* The drive showed a fault that ends its pass: at once, or once it is sure not to be a removal. */
+static void fail(struct world *world, uint32_t index, enum verdict fault)
+{
+    struct account *account = account_at(world, index);
+
+    if (account->held != VERDICT_NONE)
+        return;
+    if (fault == VERDICT_MISMATCH || world->config.unplug_ns == 0) {
+        make_due(world, index, bit(fault));
+        return;
+    }
+    account->held = fault;
+    account->held_since_ns = world->now_ns;
+}
+
+/* The pass of this account is to begin, as the rig is armed now. */
+static void begin(struct world *world, uint32_t index)
+{
+    struct account *account = account_at(world, index);
+
+    account->begins = true;
+    account->begun_ns = world->now_ns;
+    account->mode = world->armed_mode;
+    account->set = world->armed_set;
+    if (account->not_in_rig || account->foreign)
+        world->statistics->strangers++;
+    if (account->not_in_rig)
+        make_due(world, index, bit(VERDICT_NOT_IN_RIG));
+    else if (account->foreign)
+        make_due(world, index, bit(VERDICT_POLICY));
+    else if (oracle_choice(world, account->set, UINT64_MAX) == NO_IMAGE)
+        make_due(world, index, bit(VERDICT_MASTER_ERROR));
+    else if (oracle_owed(world, index) > 0)
+        world->statistics->waits_for_owed++;
+}
+
+static void see_attached(struct world *world, uint32_t index, const struct event *event)
 {
     struct oracle *oracle = &world->oracle;
     uint32_t slot = world->attachments[index].slot;
+    uint64_t plugged_ns = event->attached.plugged_ns;
 
     if (oracle->current[slot] != NOBODY && is_live(world, oracle->current[slot]))
-        make_due(world, oracle->current[slot], bit(VERDICT_UNPLUGGED));
+        lose(world, oracle->current[slot]);
     if (oracle->outstanding[slot] > 0)
         world->statistics->early_replugs++;
     oracle->current[slot] = index;
     oracle->accounts[index] = (struct account){
-        .mode = world->armed_mode,
-        .image = world->armed_image,
-        .attached_ns = world->now_ns,
+        .foreign = event->attached.foreign,
+        .not_in_rig = event->attached.not_in_rig,
+        .capacity_bytes = event->attached.capacity_bytes,
+        .image = NO_IMAGE,
         .waits_since_ns = FOREVER_NS,
         .next_chunk = UNKNOWN_CHUNK,
     };
+    if (event->attached.foreign || event->attached.not_in_rig ||
+        (world->armed && plugged_ns != 0 && plugged_ns >= world->armed_ns))
+        begin(world, index);
+    else
+        world->statistics->ready++;
 }
 
-/* The reasons to refuse a drive that opened well. */
-static uint64_t reasons_to_refuse(const struct world *world, const struct account *account,
-                                  const struct drive_facts *facts)
+static void see_start(struct world *world, uint32_t index, const struct event *event)
 {
-    uint64_t size_bytes = image_of(world, account)->size_bytes;
+    struct oracle *oracle = &world->oracle;
+    const struct account *before = account_at(world, index);
+    uint32_t number = (uint32_t)event->start.attachment - 1;
+
+    if (oracle->current[event->slot] != index ||
+        oracle_may_start(world, event->slot) != START_ALLOWED) {
+        world->statistics->futile_starts++;
+        return;
+    }
+    if (before->state == SLOT_READY)
+        world->statistics->first_starts++;
+    else
+        world->statistics->second_starts++;
+    oracle->current[event->slot] = number;
+    oracle->accounts[number] = (struct account){
+        .state = before->state,
+        .state_since_ns = before->state_since_ns,
+        .foreign = before->foreign,
+        .not_in_rig = before->not_in_rig,
+        .capacity_bytes = before->capacity_bytes,
+        .image = NO_IMAGE,
+        .waits_since_ns = FOREVER_NS,
+        .next_chunk = UNKNOWN_CHUNK,
+    };
+    begin(world, number);
+}
+
+static void see_stop(struct world *world, uint32_t index)
+{
+    const struct account *account = account_at(world, index);
+    enum verdict verdict = VERDICT_STOPPED;
+
+    if (!is_live(world, index))
+        return;
+    if (account->first_fault != VERDICT_NONE)
+        verdict = account->first_fault;
+    if (account->held != VERDICT_NONE)
+        verdict = account->held;
+    make_due(world, index, bit(verdict));
+}
+
+/* The reasons to refuse a drive that opened well, for this image. */
+static uint64_t reasons_to_refuse(const struct world *world, const struct account *account,
+                                  const struct drive_facts *facts, uint64_t size_bytes)
+{
     uint64_t reasons = 0;
 
     if (facts->capacity_bytes == 0)
         return bit(VERDICT_NO_MEDIUM);
     if (facts->read_only && account->mode == MODE_WRITE)
         reasons |= bit(VERDICT_READ_ONLY);
-    if (facts->capacity_bytes < size_bytes)
+    if (facts->capacity_bytes < size_bytes ||
+        facts->capacity_bytes < world->policy.capacity_min_bytes)
         reasons |= bit(VERDICT_TOO_SMALL);
+    if (world->policy.capacity_max_bytes != 0 &&
+        facts->capacity_bytes > world->policy.capacity_max_bytes)
+        reasons |= bit(VERDICT_TOO_BIG);
     /* Requests must begin and end at the drive's blocks. */
     if (facts->logical_block_bytes == 0 || size_bytes % facts->logical_block_bytes != 0 ||
         (size_bytes > world->config.chunk_bytes &&
@@ -68,13 +170,42 @@ static uint64_t reasons_to_refuse(const struct world *world, const struct accoun
     return reasons;
 }
 
+/* The drive opened well: what it gets, or why it gets nothing. */
+static void see_open_well(struct world *world, uint32_t index, const struct drive_facts *facts)
+{
+    struct account *account = account_at(world, index);
+    uint32_t image = oracle_choice(world, account->set, facts->capacity_bytes);
+    uint64_t size_bytes = UINT64_MAX;
+
+    account->capacity_bytes = facts->capacity_bytes;
+    for (uint32_t i = 0; i < world->image_count && image == NO_IMAGE; i++) {
+        if (oracle_is_sound(world, account->set, i))
+            size_bytes = min_u64(size_bytes, world->masters[i].image.size_bytes);
+    }
+    if (image == NO_IMAGE && size_bytes == UINT64_MAX) {
+        make_due(world, index, bit(VERDICT_MASTER_ERROR));
+        return;
+    }
+    if (image != NO_IMAGE)
+        size_bytes = world->masters[image].image.size_bytes;
+    uint64_t reasons = reasons_to_refuse(world, account, facts, size_bytes);
+    if (reasons != 0) {
+        make_due(world, index, reasons);
+        return;
+    }
+    check(image != NO_IMAGE);
+    account->image = image;
+    account->image_bytes = size_bytes;
+    if (oracle_choice(world, world->armed_set, UINT64_MAX) != image)
+        world->statistics->smaller_images++;
+}
+
 static void see_opened(struct world *world, uint32_t index, const struct event *event)
 {
     static const enum verdict verdicts[] = {
         [OPEN_BUSY] = VERDICT_IN_USE,           [OPEN_SYSTEM_DISK] = VERDICT_SYSTEM_DISK,
         [OPEN_READ_ONLY] = VERDICT_READ_ONLY,   [OPEN_NO_MEDIUM] = VERDICT_NO_MEDIUM,
         [OPEN_DENIED] = VERDICT_NOT_IN_RIG,     [OPEN_UNSUITABLE] = VERDICT_POLICY,
-        [OPEN_GONE] = VERDICT_UNPLUGGED,        [OPEN_ERROR] = VERDICT_READ_ERROR,
         [OPEN_OUR_FAULT] = VERDICT_INTERRUPTED,
     };
     struct account *account = account_at(world, index);
@@ -83,20 +214,33 @@ static void see_opened(struct world *world, uint32_t index, const struct event *
     account->opened = event->opened.result == OPEN_OK;
     if (!is_live(world, index))
         return;
-    if (!account->opened) {
+    if (event->opened.result == OPEN_ERROR)
+        account->errors_present = world_visit(world, index)->present;
+    if (account->opened)
+        see_open_well(world, index, &event->opened.facts);
+    else if (event->opened.result == OPEN_GONE)
+        lose(world, index);
+    else if (event->opened.result == OPEN_ERROR)
+        fail(world, index, VERDICT_READ_ERROR);
+    else
         make_due(world, index, bit(verdicts[event->opened.result]));
-        return;
-    }
-    uint64_t reasons = reasons_to_refuse(world, account, &event->opened.facts);
-    if (reasons != 0)
-        make_due(world, index, reasons);
 }
 
-static uint64_t verdict_of_failure(enum io_result result, enum verdict fault)
+/* A request of a drive was not done, and its pass cannot go on. */
+static void see_failure(struct world *world, uint32_t index, enum io_result result)
 {
-    return bit(result == IO_ERROR  ? fault
-               : result == IO_GONE ? VERDICT_UNPLUGGED
-                                   : VERDICT_INTERRUPTED);
+    struct account *account = account_at(world, index);
+
+    if (result == IO_ERROR && world_visit(world, index)->present)
+        account->errors_present = true;
+    if (result == IO_GONE)
+        lose(world, index);
+    else if (result == IO_ERROR)
+        fail(world, index, VERDICT_WRITE_ERROR);
+    else if (account->first_fault != VERDICT_NONE)
+        fail(world, index, account->first_fault);
+    else if (account->held == VERDICT_NONE)
+        make_due(world, index, bit(VERDICT_INTERRUPTED));
 }
 
 static void see_written(struct world *world, uint32_t index, const struct event *event,
@@ -117,8 +261,8 @@ static void see_written(struct world *world, uint32_t index, const struct event 
         return;
     }
     if (event->transfer.result == IO_ERROR)
-        account->write_bad = bit(request->chunk);
-    make_due(world, index, verdict_of_failure(event->transfer.result, VERDICT_WRITE_ERROR));
+        account->write_bad |= bit(request->chunk);
+    see_failure(world, index, event->transfer.result);
 }
 
 static void see_read(struct world *world, uint32_t index, const struct event *event,
@@ -131,7 +275,7 @@ static void see_read(struct world *world, uint32_t index, const struct event *ev
     if (!is_live(world, index))
         return;
     if (result == IO_GONE || result == IO_CANCELLED) {
-        make_due(world, index, verdict_of_failure(result, VERDICT_NONE));
+        see_failure(world, index, result);
         return;
     }
     account->read |= bit(request->chunk);
@@ -144,12 +288,19 @@ static void see_read(struct world *world, uint32_t index, const struct event *ev
         fault = VERDICT_MISMATCH;
     if (fault != VERDICT_NONE) {
         account->bad |= bit(request->chunk);
-        account->earned |= bit(fault);
         if (account->first_fault == VERDICT_NONE)
             account->first_fault = fault;
     }
-    if (account->read == all_chunks(image_of(world, account)))
-        make_due(world, index, bit(account->bad == 0 ? VERDICT_PASSED : account->first_fault));
+    if (fault == VERDICT_MISMATCH)
+        account->mismatched = true;
+    if (fault == VERDICT_READ_ERROR && world_visit(world, index)->present)
+        account->errors_present = true;
+    if (account->read != all_chunks(image_of(world, account)))
+        return;
+    if (account->bad == 0)
+        make_due(world, index, bit(VERDICT_PASSED));
+    else
+        fail(world, index, account->first_fault);
 }
 
 static void see_transfer(struct world *world, uint32_t index, const struct event *event,
@@ -177,7 +328,7 @@ static void see_flushed(struct world *world, uint32_t index, const struct event 
     if (!is_live(world, index))
         world->statistics->late_answers++;
     else if (!account->flushed)
-        make_due(world, index, verdict_of_failure(event->flushed, VERDICT_WRITE_ERROR));
+        see_failure(world, index, event->flushed);
 }
 
 static void see_loaded(struct world *world, const struct event *event,
@@ -215,19 +366,20 @@ void oracle_event(struct world *world, const struct event *event, const struct r
 {
     uint32_t index = (uint32_t)event->attachment - 1;
 
-    world->oracle.due_account = NOBODY;
-    world->oracle.due = 0;
+    world->oracle.due_count = 0;
     switch (event->type) {
     case EVENT_ATTACHED:
-        see_attached(world, index);
+        see_attached(world, index, event);
         break;
     case EVENT_DETACHED:
         if (is_live(world, index))
-            make_due(world, index, bit(VERDICT_UNPLUGGED));
+            lose(world, index);
+        break;
+    case EVENT_START:
+        see_start(world, index, event);
         break;
     case EVENT_STOP:
-        if (is_live(world, index))
-            make_due(world, index, bit(VERDICT_STOPPED));
+        see_stop(world, index);
         break;
     case EVENT_OPENED:
         see_opened(world, index, event);
@@ -247,187 +399,12 @@ void oracle_event(struct world *world, const struct event *event, const struct r
             (void)oracle_master_failed(world, i);
         break;
     case EVENT_IMAGE:
+        world->oracle.masters[event->image.number] = (struct master_account){0};
+        break;
+    case EVENT_POLICY:
     case EVENT_ARM:
+    case EVENT_DISARM:
     case EVENT_TYPE_COUNT:
         break;
-    }
-}
-
-/* Somebody will answer the master's loads in time, so that who waits for them will go on. */
-static bool load_is_coming(const struct world *world, uint32_t image)
-{
-    for (uint32_t i = 0; i < world->request_count; i++) {
-        const struct request *request = &world->requests[i];
-        if (request->active && request->type == ACTION_LOAD &&
-            (request->image == image || world->oracle.loads == LOADS_MAX) &&
-            world->now_ns - request->issued_ns < world->config.master_ns)
-            return true;
-    }
-    return false;
-}
-
-/* The next chunk of a drive that waits is being loaded, unless all loads or buffers are in use. */
-static bool load_is_begun(const struct world *world, const struct account *account)
-{
-    if (world->oracle.loads == LOADS_MAX)
-        return true;
-    for (uint32_t i = 0; i < world->request_count; i++) {
-        const struct request *request = &world->requests[i];
-        if (request->active && request->type == ACTION_LOAD && request->image == account->image &&
-            (account->next_chunk == UNKNOWN_CHUNK || account->next_chunk == request->chunk))
-            return true;
-    }
-    for (uint32_t i = 0; i < world->config.buffer_count; i++) {
-        if (!world->uses[i].writer && world->uses[i].readers == 0)
-            return false;
-    }
-    return true;
-}
-
-/* Called after every step, so that it knows since when somebody waits; but what is overdue shows at
- * a tick. */
-static void check_waiting(struct world *world, uint32_t index, bool tick)
-{
-    struct account *account = account_at(world, index);
-    /* Loads of all lanes' next chunks, each with all its attempts, some rounds of them. */
-    uint64_t patience_ns =
-        (WORLD_SLOTS_MAX / LOADS_MAX + 2) * (LOAD_ATTEMPTS_MAX * world->config.master_ns + TICK_NS);
-
-    if (account->outstanding > 0 || account->open_pending || account->flush_pending ||
-        oracle_is_crowded_out(world, index)) {
-        account->waits_since_ns = FOREVER_NS;
-        return;
-    }
-    if (account->waits_since_ns == FOREVER_NS)
-        account->waits_since_ns = world->now_ns;
-    if (!load_is_begun(world, account))
-        sim_complain("the next chunk of attachment %u is not being loaded", index + 1);
-    if (tick && (!load_is_coming(world, account->image) ||
-                 world->now_ns - account->waits_since_ns > patience_ns))
-        sim_complain("attachment %u waits for nothing", index + 1);
-}
-
-static void check_time(struct world *world, uint32_t index)
-{
-    struct account *account = account_at(world, index);
-    uint64_t age_ns = world->now_ns - account->attached_ns;
-
-    if (oracle_is_stalled(world, account) ||
-        (account->state == SLOT_IDENTIFYING && age_ns >= world->config.flush_ns))
-        sim_complain("attachment %u owes an answer for too long and has no verdict", index + 1);
-    if (age_ns > world->oracle.bound_ns)
-        sim_complain("attachment %u has no verdict in bounded time", index + 1);
-}
-
-/* What the drive may still hold of its former owner. */
-static enum residue residue_of_account(const struct world *world, uint32_t index)
-{
-    const struct account *account = &world->oracle.accounts[index];
-    const struct drive *drive = world->attachments[index].drive;
-
-    if (account->verdict == VERDICT_PASSED)
-        return drive->facts.capacity_bytes > image_of(world, account)->size_bytes
-                   ? RESIDUE_BEYOND_IMAGE
-                   : RESIDUE_NONE;
-    return account->write_asked != 0 ? RESIDUE_POSSIBLE : RESIDUE_UNTOUCHED;
-}
-
-static void check_report(struct world *world, uint32_t slot, uint32_t index)
-{
-    const struct account *account = account_at(world, index);
-    struct slot_report report;
-    bool right = true;
-
-    press_report(world->press, slot, world->now_ns, &report);
-    right = report.written_bytes == account->acknowledged_bytes &&
-            report.verified_bytes == account->read_bytes && report.state == account->state &&
-            report.attachment == (uint64_t)index + 1 && report.mode == account->mode &&
-            report.image == account->image &&
-            report.image_bytes == image_of(world, account)->size_bytes;
-    if (account->state != SLOT_EMPTY)
-        right = right && report.verdict == account->verdict &&
-                report.residue == residue_of_account(world, index);
-    uint64_t spent_ns = world->now_ns - account->state_since_ns;
-    bool writes = account->state == SLOT_WRITING || account->state == SLOT_FLUSHING;
-    right =
-        right && report.write_ns == account->write_ns + (writes ? spent_ns : 0) &&
-        report.verify_ns == account->verify_ns + (account->state == SLOT_VERIFYING ? spent_ns : 0);
-    uint64_t bad = account->bad | account->write_bad;
-    right = right && report.bad_chunk_count == (uint32_t)__builtin_popcountll(bad);
-    for (uint32_t i = 0; i < report.bad_chunk_count; i++)
-        right = right && (bad & bit(report.bad_chunks[i])) != 0;
-    if (!right)
-        sim_complain("the report on attachment %u is wrong", index + 1);
-}
-
-static void check_slot(struct world *world, uint32_t slot, const struct event *event)
-{
-    uint32_t index = world->oracle.current[slot];
-    if (index == NOBODY)
-        return;
-    struct account *account = account_at(world, index);
-
-    if (is_live(world, index)) {
-        if (world->oracle.masters[account->image].distrusted)
-            sim_complain("attachment %u goes on with a master that contradicts itself", index + 1);
-        if (account->closed || !account->open_asked)
-            sim_complain("attachment %u has no verdict, but is not open", index + 1);
-        check_waiting(world, index, event->type == EVENT_TICK);
-        if (event->type == EVENT_TICK) {
-            check_time(world, index);
-            check_report(world, slot, index);
-        }
-    } else if (!account->reported) {
-        account->reported = true;
-        check_report(world, slot, index);
-    }
-}
-
-/* A pulled drive leaves an empty slot, unless it was lost in its pass: that stays on show. */
-static void check_emptied(struct world *world, uint32_t index)
-{
-    const struct account *account = account_at(world, index);
-    bool stays = account->verdict == VERDICT_UNPLUGGED;
-
-    if ((account->state == SLOT_EMPTY) == stays)
-        sim_complain("attachment %u was pulled and its slot is %s", index + 1,
-                     slot_state_word(account->state));
-}
-
-void oracle_step_done(struct world *world, const struct event *event)
-{
-    struct oracle *oracle = &world->oracle;
-
-    if (oracle->due != 0) {
-        const struct account *account = account_at(world, oracle->due_account);
-        if (account->verdict == VERDICT_NONE || (oracle->due & bit(account->verdict)) == 0)
-            sim_complain("attachment %u got %s, but something else was due now",
-                         oracle->due_account + 1, verdict_word(account->verdict));
-    }
-    for (uint32_t slot = 0; slot < world->config.slot_count; slot++)
-        check_slot(world, slot, event);
-    if (event->type == EVENT_DETACHED &&
-        oracle->current[event->slot] == (uint32_t)event->attachment - 1)
-        check_emptied(world, (uint32_t)event->attachment - 1);
-    for (uint32_t i = 0; i < world->attachment_count; i++) {
-        const struct account *account = account_at(world, i);
-        if (account->verdict != VERDICT_NONE && account->opened && !account->closed)
-            sim_complain("attachment %u has its verdict, but was not closed", i + 1);
-    }
-}
-
-void oracle_end(struct world *world)
-{
-    for (uint32_t i = 0; i < world->attachment_count; i++) {
-        if (account_at(world, i)->verdict == VERDICT_NONE)
-            sim_complain("attachment %u never got a verdict", i + 1);
-    }
-    if (press_master_loads(world->press) != world->oracle.loads_asked)
-        sim_complain("loads are miscounted");
-    for (uint32_t i = 0; i < world->drive_count; i++) {
-        for (uint32_t fault = 0; fault < FAULT_COUNT; fault++) {
-            if (world->drives[i].faults[fault].hits > 0)
-                world->statistics->faults[fault]++;
-        }
     }
 }

@@ -14,7 +14,11 @@
  * - no false PASS: at the verdict the drive's bytes are the image's, each was read back after the
  *   flush, and the drive never answered with a fault
  * - no false blame: a verdict names something that this drive showed in this world
- * - exactly one verdict per attachment, in bounded time, and at once when it is due
+ * - nobody is begun who was not to be: what was plugged in before arming waits for its start, and
+ *   what passed stays as it is; who is to begin does so at once
+ * - each drive gets the largest of its images that fits
+ * - exactly one verdict per attachment that was begun, in bounded time, and at once when it is due;
+ *   what may be a removal is held back for its time
  * - nobody waits for nothing: a drive that could go on has its next chunk loaded at once
  * - the core keeps its side of lib/core/action.h: windows, buffers, opening and closing */
 
@@ -27,12 +31,23 @@ struct account {
     uint64_t state_since_ns;
     uint64_t write_ns; /* spent writing and flushing before this state */
     uint64_t verify_ns;
+    bool foreign;
+    bool not_in_rig;
+    uint64_t capacity_bytes; /* as far as the core can know it */
+    bool begins;             /* it is to be opened and judged */
+    uint64_t begun_ns;
     enum press_mode mode;
-    uint32_t image;
-    uint64_t attached_ns;
+    uint64_t set;         /* of the images that it may get */
+    uint32_t image;       /* or NO_IMAGE */
+    uint64_t image_bytes; /* 0 without an image */
     enum verdict verdict;
     uint64_t earned;          /* verdicts for which the drive or the operator gave a reason */
     enum verdict first_fault; /* of its reads */
+    bool mismatched;
+    bool errors_present; /* it answered with an error while it was in its slot */
+    bool lost;           /* its pass ended with its removal */
+    enum verdict held;   /* a fault that may be a removal */
+    uint64_t held_since_ns;
     bool reported;
 
     bool open_asked;
@@ -48,7 +63,7 @@ struct account {
     uint64_t read_asked;
     uint64_t read; /* answered, well or not */
     uint64_t bad;
-    uint64_t write_bad; /* a chunk that could not be written */
+    uint64_t write_bad; /* chunks that could not be written */
     uint64_t acknowledged_bytes;
     uint64_t read_bytes; /* given back, equal or not */
     bool flush_asked;
@@ -66,7 +81,13 @@ struct master_account {
     bool distrusted; /* what was learnt of it is contradicted: nobody may go on */
 };
 
-enum { ORACLE_ACCOUNTS_MAX = 48, ORACLE_SLOTS_MAX = 12, ORACLE_IMAGES_MAX = 2 };
+enum { ORACLE_ACCOUNTS_MAX = 80, ORACLE_SLOTS_MAX = 12, ORACLE_IMAGES_MAX = 4 };
+
+/* Due at once: one of these verdicts for this account. */
+struct due {
+    uint32_t account;
+    uint64_t verdicts;
+};
 
 struct oracle {
     struct account accounts[ORACLE_ACCOUNTS_MAX];
@@ -77,13 +98,14 @@ struct oracle {
     uint64_t loads_asked;                   /* in all */
     uint64_t bound_ns;                      /* within which every attachment has its verdict */
 
-    /* What the event of this step makes due: one of these verdicts, for this account, now. */
-    uint32_t due_account;
-    uint64_t due;
+    /* What the event of this step makes due: at most for a drive and the one that replaces it. */
+    struct due dues[2];
+    uint32_t due_count;
 };
 
 #define NOBODY        UINT32_MAX
 #define UNKNOWN_CHUNK UINT32_MAX
+#define NO_IMAGE      UINT32_MAX
 
 void oracle_init(struct world *world);
 
@@ -99,6 +121,10 @@ void oracle_step_done(struct world *world, const struct event *event);
 /* After the last step of the world. */
 void oracle_end(struct world *world);
 
+/* What the core must say of a slot and of an image, and does say. */
+enum press_start oracle_may_start(struct world *world, uint32_t slot);
+bool oracle_image_used(struct world *world, uint32_t number);
+
 /* How often what was seen, over all worlds of a run. */
 struct sim_statistics {
     uint64_t worlds;
@@ -113,6 +139,21 @@ struct sim_statistics {
     uint64_t loads;
     uint64_t loads_again; /* of a chunk that had been loaded before */
     uint64_t moved_apart;
+
+    /* What each kind of world has to show at least once. */
+    uint64_t arms;
+    uint64_t disarms;
+    uint64_t ready;          /* drives that waited for their start */
+    uint64_t first_starts;   /* of these */
+    uint64_t second_starts;  /* of drives that had a verdict */
+    uint64_t futile_starts;  /* of what was empty, running, passed, disarmed or another drive */
+    uint64_t waits_for_owed; /* a drive was started while it still owed an answer */
+    uint64_t images_forgotten;
+    uint64_t images_replaced;
+    uint64_t smaller_images; /* chosen, for the largest did not fit or was broken */
+    uint64_t strangers;
+    uint64_t held_unplugged; /* an error turned out to be a removal */
+    uint64_t held_blamed;    /* or not */
 };
 
 #endif

@@ -12,6 +12,8 @@ static void see_state(struct world *world, uint32_t index, const struct action *
     if (action->state.from != account->state)
         sim_complain("attachment %u leaves state %s, but was in %s", index + 1,
                      slot_state_word(action->state.from), slot_state_word(account->state));
+    if (action->state.to == SLOT_IDENTIFYING && !account->begins)
+        sim_complain("attachment %u begins, but nobody started it", index + 1);
     if (!slot_move_allowed(action->state.from, action->state.to))
         sim_complain("attachment %u goes from %s to %s", index + 1,
                      slot_state_word(action->state.from), slot_state_word(action->state.to));
@@ -41,8 +43,10 @@ static void see_open(struct world *world, uint32_t index, const struct action *a
         sim_complain("attachment %u is opened twice", index + 1);
     if (action->open.for_writing != (account->mode == MODE_WRITE))
         sim_complain("attachment %u is opened in the wrong mode", index + 1);
-    if (world->oracle.masters[account->image].broken)
-        sim_complain("attachment %u is opened, but its master is broken", index + 1);
+    if (oracle_choice(world, account->set, UINT64_MAX) == NO_IMAGE)
+        sim_complain("attachment %u is opened, but its masters are broken", index + 1);
+    if (oracle_owed(world, index) > 0)
+        sim_complain("attachment %u is opened, but owes answers from before", index + 1);
     account->open_asked = true;
     account->open_pending = true;
 }
@@ -179,6 +183,8 @@ void oracle_action(struct world *world, const struct action *action)
     if ((action->type == ACTION_OPEN || transfer || action->type == ACTION_FLUSH) &&
         !is_live(world, index))
         sim_complain("attachment %u is over, but is asked for something", index + 1);
+    if ((transfer || action->type == ACTION_FLUSH) && account->held != VERDICT_NONE)
+        sim_complain("attachment %u may be gone, but is asked for something", index + 1);
     if ((transfer || action->type == ACTION_FLUSH) && (!account->opened || account->closed))
         sim_complain("attachment %u is not open, but is asked for something", index + 1);
     if (action->type == ACTION_STATE)

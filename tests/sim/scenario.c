@@ -32,6 +32,11 @@ static void choose_temper(struct world *world)
         .faulty_drives = temper_of(random, 50, 90),
         .yanks = temper_of(random, 10, 60),
         .stops = temper_of(random, 5, 30),
+        .starts = temper_of(random, 25, 90),
+        .before = temper_of(random, 3, 40),
+        .slow_news = temper_of(random, 10, 60),
+        .strangers = temper_of(random, 1, 6),
+        .errors_first = temper_of(random, 50, 100),
         .early_replugs = temper_of(random, 40, 100),
         .lost_detaches = temper_of(random, 20, 80),
         .late_detaches = temper_of(random, 20, 80),
@@ -55,11 +60,14 @@ static void choose_config(struct world *world)
     config->stall_ns = random_between(random, NS_PER_S / 2, 3 * NS_PER_S);
     config->flush_ns = random_between(random, NS_PER_S / 2, 5 * NS_PER_S);
     config->master_ns = random_between(random, NS_PER_S / 2, 5 * NS_PER_S);
+    config->unplug_ns =
+        random_chance(random, 25) ? 0 : random_between(random, NS_PER_S / 20, 2 * NS_PER_S);
     /* A tick may come just when patience ends. */
     if (random_chance(random, 50)) {
         config->stall_ns = round_up_u64(config->stall_ns, TICK_NS);
         config->flush_ns = round_up_u64(config->flush_ns, TICK_NS);
         config->master_ns = round_up_u64(config->master_ns, TICK_NS);
+        config->unplug_ns = round_up_u64(config->unplug_ns, TICK_NS);
     }
 }
 
@@ -85,13 +93,14 @@ static void choose_master_faults(struct world *world, struct master *master)
     struct master_fault *fault = faults[random_below(random, array_count(faults))];
     fault->chunk = random_chance(random, 30) ? EVERY_CHUNK : (uint32_t)random_below(random, count);
     fault->left = random_chance(random, 40) ? UINT32_MAX : (uint32_t)random_between(random, 1, 3);
-    fault->from_ns = random_chance(random, 50) ? 0 : random_below(random, world->span_ns);
+    fault->from_ns =
+        random_chance(random, 50) ? 0 : world->now_ns + random_below(random, world->span_ns);
     master->hang_for_ns = random_chance(random, 50)
                               ? FOREVER_NS
                               : random_spread(random, NS_PER_MS, 2 * world->config.master_ns);
 }
 
-static void make_master(struct world *world, struct master *master)
+void scenario_master(struct world *world, struct master *master)
 {
     struct random *random = &world->random;
     uint32_t chunk_bytes = world->config.chunk_bytes;
@@ -100,6 +109,7 @@ static void make_master(struct world *world, struct master *master)
         count = WORLD_CHUNKS_MAX;
     uint32_t sectors = chunk_bytes / 512;
 
+    master->known = true;
     struct image *image = &master->image;
     memset(image, 0, sizeof(*image));
     image->chunk_bytes = chunk_bytes;
@@ -127,16 +137,69 @@ static void make_master(struct world *world, struct master *master)
     choose_master_faults(world, master);
 }
 
-/* What is to be done with drives changes while they come. */
-static void plan_arms(struct world *world)
+static uint64_t known_images(const struct world *world)
+{
+    uint64_t set = 0;
+    for (uint32_t i = 0; i < world->image_count; i++)
+        set |= world->masters[i].known ? UINT64_C(1) << i : 0;
+    return set;
+}
+
+uint64_t scenario_set(struct world *world)
+{
+    uint64_t all = known_images(world);
+    uint64_t some = all & random_next(&world->random);
+
+    return some == 0 || random_chance(&world->random, 40) ? all : some;
+}
+
+static uint64_t largest_bytes(const struct world *world)
+{
+    uint64_t bytes = world->config.chunk_bytes;
+    for (uint32_t i = 0; i < world->image_count; i++)
+        bytes = max_u64(bytes, world->masters[i].known ? world->masters[i].image.size_bytes : 0);
+    return bytes;
+}
+
+/* Limits that are near the sizes of drives, so that they matter. */
+void scenario_policy(struct world *world)
 {
     struct random *random = &world->random;
-    uint64_t count = random_below(random, 4);
+    uint64_t bytes = largest_bytes(world);
 
-    if (world->image_count == 1 && !random_chance(random, 10))
-        return;
-    for (uint64_t i = 0; i <= count; i++)
-        world_plan(world, random_spread(random, NS_PER_MS, 10 * NS_PER_S), MOMENT_ARM, 0);
+    world->policy = (struct gate_policy){0};
+    if (random_chance(random, 60))
+        world->policy.capacity_min_bytes = random_below(random, bytes + 1024);
+    if (random_chance(random, 60))
+        world->policy.capacity_max_bytes = bytes / 2 + random_below(random, bytes + 1024);
+}
+
+/* When the rig is armed first, and how that and its images change while drives come. */
+static void plan_settings(struct world *world)
+{
+    struct random *random = &world->random;
+
+    world_plan(world, random_chance(random, 80) ? 0 : random_below(random, world->span_ns),
+               MOMENT_ARM, 0);
+    if (random_chance(random, world->image_count > 1 ? 60 : 20)) {
+        for (uint64_t i = random_between(random, 1, 5); i > 0; i--)
+            world_plan(world, random_spread(random, NS_PER_MS, 10 * NS_PER_S),
+                       random_chance(random, 30) ? MOMENT_DISARM : MOMENT_ARM, 0);
+    }
+    if (random_chance(random, 30)) {
+        for (uint64_t i = random_between(random, 1, 6); i > 0; i--) {
+            uint64_t in_ns = random_spread(random, NS_PER_MS, 10 * NS_PER_S);
+            world_plan(world, in_ns - random_below(random, in_ns), MOMENT_DISARM, 0);
+            world_plan(world, in_ns, MOMENT_IMAGE,
+                       (uint32_t)random_below(random, world->image_count));
+            world_plan(world, in_ns + random_spread(random, 1, NS_PER_S), MOMENT_ARM, 0);
+        }
+    }
+    if (random_chance(random, 20)) {
+        for (uint64_t i = random_between(random, 1, 3); i > 0; i--)
+            world_plan(world, random_chance(random, 40) ? 0 : random_below(random, 2 * NS_PER_S),
+                       MOMENT_POLICY, 0);
+    }
 }
 
 /* Who comes first to each slot and when, and how many come after. */
@@ -150,7 +213,7 @@ static void plan_visits(struct world *world)
     if (random_chance(random, 60))
         visits_max = 3;
     if (random_chance(random, 10))
-        visits_max = WORLD_ATTACHMENTS_MAX / slots;
+        visits_max = WORLD_VISITS_MAX / slots;
     for (uint32_t slot = 0; slot < slots; slot++) {
         world->visits_left[slot] = (uint32_t)random_below(random, visits_max);
         world_plan(world, together ? 0 : random_below(random, world->span_ns), MOMENT_ATTACH, slot);
@@ -165,12 +228,13 @@ void scenario_build(struct world *world)
     choose_config(world);
     /* A usual drive's pass: 16 chunks, written and read at some milliseconds each. */
     world->span_ns = random_spread(random, NS_PER_MS, NS_PER_S);
-    world->image_count = random_chance(random, 20) ? 2 : 1;
+    world->image_count = 1;
+    if (random_chance(random, 40))
+        world->image_count = (uint32_t)random_between(random, 2, WORLD_IMAGES_MAX);
     for (uint32_t i = 0; i < world->image_count; i++)
-        make_master(world, &world->masters[i]);
-    world->armed_mode = random_chance(random, 70) ? MODE_WRITE : MODE_VERIFY;
-    world->armed_image = 0;
-    plan_arms(world);
+        scenario_master(world, &world->masters[i]);
+    world->starts_left = (uint32_t)random_below(random, WORLD_STARTS_MAX + 1);
+    plan_settings(world);
     plan_visits(world);
 }
 
@@ -243,43 +307,58 @@ static void apply_facts(struct world *world, struct drive *drive, uint64_t image
 static void fill_drive(struct world *world, struct drive *drive, const struct master *master)
 {
     struct random *random = &world->random;
-    uint32_t size = (uint32_t)min_u64(master->image.size_bytes, drive->stored_bytes);
+    bool verify = world->armed && world->armed_mode == MODE_VERIFY;
 
     memset(drive->bytes, 0x5A, drive->stored_bytes);
-    if (random_chance(random, world->armed_mode == MODE_VERIFY ? 95 : 20))
-        memcpy(drive->bytes, master->bytes, size);
-    if (world->armed_mode == MODE_VERIFY && random_chance(random, world->temper.faulty_drives / 4))
+    if (master != NULL && random_chance(random, verify ? 95 : 20))
+        memcpy(drive->bytes, master->bytes, min_u64(master->image.size_bytes, drive->stored_bytes));
+    if (verify && random_chance(random, world->temper.faulty_drives / 4))
         drive->bytes[random_below(random, drive->stored_bytes)] ^= 0x81;
+}
+
+/* An image that the drive may be meant for, or NULL. */
+static const struct master *choose_target(struct world *world)
+{
+    uint64_t set = world->armed ? world->armed_set : known_images(world);
+    const struct master *target = NULL;
+    uint64_t seen = 0;
+
+    for (uint32_t i = 0; i < world->image_count; i++) {
+        if ((set >> i & 1) != 0 && random_below(&world->random, ++seen) == 0)
+            target = &world->masters[i];
+    }
+    return target;
 }
 
 static struct drive *make_drive(struct world *world)
 {
     struct random *random = &world->random;
-    const struct master *master = &world->masters[world->armed_image];
-    const struct image *image = &master->image;
+    const struct master *target = choose_target(world);
+    uint64_t image_bytes = target != NULL ? target->image.size_bytes : world->config.chunk_bytes;
+    uint32_t chunk_count = target != NULL ? target->image.chunk_count : 1;
+    check(world->drive_count < WORLD_VISITS_MAX);
     struct drive *drive = &world->drives[world->drive_count++];
-    uint64_t largest_bytes = 0;
 
     memset(drive, 0, sizeof(*drive));
-    for (uint32_t i = 0; i < world->image_count; i++)
-        largest_bytes = max_u64(largest_bytes, world->masters[i].image.size_bytes);
+    uint64_t spare_bytes = 512 * random_below(random, random_chance(random, 20) ? 100 : 4);
     drive->facts = (struct drive_facts){
-        .capacity_bytes = largest_bytes + 512 * random_below(random, 100),
+        .capacity_bytes =
+            (random_chance(random, 20) ? largest_bytes(world) : image_bytes) + spare_bytes,
         .logical_block_bytes = 512,
     };
-    drive->stored_bytes = (uint32_t)largest_bytes;
+    drive->stored_bytes = (uint32_t)drive->facts.capacity_bytes;
     drive->write_ns = random_spread(random, 200 * NS_PER_US, 20 * NS_PER_MS);
     drive->read_ns = drive->write_ns / random_between(random, 1, 4);
     drive->latency_ns = random_spread(random, 10 * NS_PER_US, 5 * NS_PER_MS);
     drive->reorders = random_chance(random, 20);
     for (uint32_t count = 2; count > 0 && random_chance(random, world->temper.faulty_drives);
          count--)
-        plan_fault(world, drive, choose_fault(random), image->chunk_count);
-    apply_facts(world, drive, image->size_bytes);
+        plan_fault(world, drive, choose_fault(random), chunk_count);
+    apply_facts(world, drive, image_bytes);
     drive->bytes = world_memory(world, drive->stored_bytes);
     if (drive->faults[FAULT_CACHE_LOST].armed)
-        drive->lost_bytes = world_memory(world, image->chunk_bytes);
-    fill_drive(world, drive, master);
+        drive->lost_bytes = world_memory(world, world->config.chunk_bytes);
+    fill_drive(world, drive, target);
     return drive;
 }
 

@@ -78,6 +78,9 @@ static void step(struct world *world, struct event *event, const struct request 
 
 static void step_for(struct world *world, enum event_type type, uint32_t attachment)
 {
+    if (type == EVENT_DETACHED)
+        world->attachments[attachment].detached = true;
+    attachment = type == EVENT_DETACHED ? world->attachments[attachment].now : attachment;
     struct event event = {.type = type,
                           .slot = world->attachments[attachment].slot,
                           .attachment = (uint64_t)attachment + 1};
@@ -118,31 +121,122 @@ static void answer(struct world *world, uint32_t index)
     step(world, &event, &request);
 }
 
+/* When the drive was plugged in, of which the news comes now. */
+static uint64_t plugged_ns(struct world *world)
+{
+    struct random *random = &world->random;
+
+    if (random_chance(random, world->temper.before))
+        return 0;
+    if (!random_chance(random, world->temper.slow_news))
+        return world->now_ns;
+    return world->now_ns - random_spread(random, 1, min_u64(2 * NS_PER_S, world->now_ns - 1));
+}
+
 static void attach(struct world *world, uint32_t slot)
 {
+    struct random *random = &world->random;
     struct drive *drive = scenario_drive(world, slot);
     uint32_t index = world->attachment_count++;
+    struct event event = {.type = EVENT_ATTACHED, .slot = slot, .attachment = (uint64_t)index + 1};
     check(index < WORLD_ATTACHMENTS_MAX);
 
-    world->attachments[index] = (struct attachment){.slot = slot, .drive = drive, .present = true};
+    world->attachments[index] = (struct attachment){
+        .slot = slot, .drive = drive, .visit = index, .now = index, .present = true};
     world->statistics->drives++;
-    if (random_chance(&world->random, world->temper.yanks)) {
+    if (random_chance(random, world->temper.yanks)) {
         world->attachments[index].leaves = true;
-        world_plan(world, random_below(&world->random, world->span_ns), MOMENT_YANK, index);
+        world_plan(world, random_below(random, world->span_ns), MOMENT_YANK, index);
     }
-    if (random_chance(&world->random, world->temper.stops))
-        world_plan(world, random_below(&world->random, world->span_ns), MOMENT_STOP, index);
-    step_for(world, EVENT_ATTACHED, index);
+    if (random_chance(random, world->temper.stops))
+        world_plan(world, random_below(random, world->span_ns), MOMENT_STOP, index);
+    if (random_chance(random, world->temper.starts / 4))
+        world_plan(world, random_below(random, world->span_ns), MOMENT_START, index);
+    event.attached.plugged_ns = plugged_ns(world);
+    event.attached.capacity_bytes = random_chance(random, 50) ? drive->facts.capacity_bytes : 0;
+    event.attached.foreign = random_chance(random, world->temper.strangers);
+    event.attached.not_in_rig = random_chance(random, world->temper.strangers);
+    step(world, &event, NULL);
+}
+
+/* An operator starts what he believes to be in the slot. The drive gets its new number if the core
+ * says that it may be started; the event is sent in any case. */
+static void start(struct world *world, uint32_t index)
+{
+    struct attachment *visit = world_visit(world, index);
+    uint32_t slot = visit->slot;
+    uint32_t number = world->attachment_count;
+    struct event event = {.type = EVENT_START, .slot = slot, .attachment = (uint64_t)index + 1};
+
+    event.start.attachment = (uint64_t)number + 1;
+    if (world->starts_left == 0)
+        return;
+    if (oracle_may_start(world, slot) == START_ALLOWED && world->oracle.current[slot] == index) {
+        world->starts_left--;
+        world->attachment_count++;
+        world->attachments[number] =
+            (struct attachment){.slot = slot, .drive = visit->drive, .visit = visit->visit};
+        visit->now = number;
+        if (random_chance(&world->random, world->temper.stops))
+            world_plan(world, random_below(&world->random, world->span_ns), MOMENT_STOP, number);
+        if (random_chance(&world->random, world->temper.starts / 4))
+            world_plan(world, random_below(&world->random, world->span_ns), MOMENT_START, number);
+    }
+    step(world, &event, NULL);
 }
 
 static void arm(struct world *world)
 {
     struct random *random = &world->random;
+    uint64_t set = scenario_set(world);
 
-    world->armed_mode = random_chance(random, 50) ? MODE_WRITE : MODE_VERIFY;
-    world->armed_image = (uint32_t)random_below(random, world->image_count);
-    struct event event = {.type = EVENT_ARM,
-                          .arm = {.mode = world->armed_mode, .image = world->armed_image}};
+    if (set == 0)
+        return;
+    world->armed = true;
+    world->armed_mode = random_chance(random, 60) ? MODE_WRITE : MODE_VERIFY;
+    world->armed_set = set;
+    world->armed_ns = world->now_ns;
+    world->statistics->arms++;
+    struct event event = {.type = EVENT_ARM, .arm = {.mode = world->armed_mode, .images = set}};
+    step(world, &event, NULL);
+}
+
+static void disarm(struct world *world)
+{
+    world->armed = false;
+    world->armed_set = 0;
+    world->statistics->disarms++;
+    step(world, &(struct event){.type = EVENT_DISARM}, NULL);
+}
+
+/* Forgets an image, or gives its number to another one, if nobody needs it. */
+static void change_image(struct world *world, uint32_t number)
+{
+    struct master *master = &world->masters[number];
+    struct event event = {.type = EVENT_IMAGE, .image = {.number = number}};
+
+    if (oracle_image_used(world, number))
+        return;
+    /* Whoever still looks at the image before reads nonsense. */
+    memset(&master->image, 0xEE, sizeof(master->image));
+    master->known = random_chance(&world->random, 60);
+    if (master->known) {
+        scenario_master(world, master);
+        event.image.image = &master->image;
+        world->statistics->images_replaced++;
+    } else {
+        world->statistics->images_forgotten++;
+    }
+    step(world, &event, NULL);
+}
+
+static void set_policy(struct world *world)
+{
+    struct event event = {.type = EVENT_POLICY};
+
+    scenario_policy(world);
+    event.policy.capacity_min_bytes = world->policy.capacity_min_bytes;
+    event.policy.capacity_max_bytes = world->policy.capacity_max_bytes;
     step(world, &event, NULL);
 }
 
@@ -160,6 +254,18 @@ static void live_through(struct world *world, const struct moment *moment)
         break;
     case MOMENT_DETACH:
         step_for(world, EVENT_DETACHED, moment->index);
+        break;
+    case MOMENT_START:
+        start(world, moment->index);
+        break;
+    case MOMENT_DISARM:
+        disarm(world);
+        break;
+    case MOMENT_IMAGE:
+        change_image(world, moment->index);
+        break;
+    case MOMENT_POLICY:
+        set_policy(world);
         break;
     case MOMENT_STOP:
         step_for(world, EVENT_STOP, moment->index);
@@ -197,16 +303,16 @@ static void begin(struct world *world)
              &(struct event){.type = EVENT_IMAGE,
                              .image = {.number = i, .image = &world->masters[i].image}},
              NULL);
-    step(world,
-         &(struct event){.type = EVENT_ARM,
-                         .arm = {.mode = world->armed_mode, .image = world->armed_image}},
-         NULL);
 }
 
 void world_run(struct world *world, uint64_t seed)
 {
     random_seed(&world->random, seed);
-    world->now_ns = 0;
+    world->now_ns = NS_PER_S; /* 0 means that nobody looked */
+    world->armed = false;
+    world->armed_set = 0;
+    world->armed_mode = MODE_WRITE;
+    world->policy = (struct gate_policy){0};
     world->arena_used = 0;
     world->attachment_count = 0;
     world->drive_count = 0;

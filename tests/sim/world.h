@@ -2,6 +2,7 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
+#include "lib/core/gate.h"
 #include "lib/core/press.h"
 #include "tests/sim/drive_model.h"
 #include "tests/sim/oracle.h"
@@ -21,8 +22,10 @@
 
 enum {
     WORLD_SLOTS_MAX = 12,
-    WORLD_ATTACHMENTS_MAX = 48,
-    WORLD_IMAGES_MAX = 2,
+    WORLD_VISITS_MAX = 48,
+    WORLD_STARTS_MAX = 32,
+    WORLD_ATTACHMENTS_MAX = WORLD_VISITS_MAX + WORLD_STARTS_MAX,
+    WORLD_IMAGES_MAX = 4,
     WORLD_CHUNKS_MAX = 64, /* a bit each in 64-bit sets */
     WORLD_CHUNK_BYTES_MAX = 4096,
     WORLD_BUFFERS_MAX = WORLD_SLOTS_MAX * WINDOW_MAX + SPARE_BUFFERS_MIN + 2 * WORLD_CHUNKS_MAX,
@@ -44,6 +47,7 @@ struct master_fault {
 
 struct master {
     struct image image; /* as the core knows it */
+    bool known;         /* it does */
     bool manifest;      /* all digests were known from the start */
     uint8_t *bytes;     /* the file */
     uint8_t
@@ -56,12 +60,18 @@ struct master {
     uint64_t hang_for_ns;
 };
 
-/* One appearance of a drive in a slot. Its number is its index + 1. */
+/* One number of a drive in a slot: its index + 1. A drive that is started gets a new one. */
 struct attachment {
     uint32_t slot;
     struct drive *drive;
-    bool present; /* still in its slot */
-    bool leaves;  /* its departure is planned */
+    uint32_t visit; /* index of the first attachment since the drive came; its own if it is that */
+
+    /* Of the visit, and valid only there. */
+    uint32_t now;  /* index of its last attachment */
+    bool present;  /* still in its slot */
+    bool leaves;   /* its departure is planned */
+    bool detached; /* the core was told that it is gone */
+    uint64_t left_ns;
 };
 
 struct request {
@@ -88,10 +98,14 @@ struct buffer_use_count {
 
 enum moment_kind {
     MOMENT_ATTACH, /* index: slot */
-    MOMENT_YANK,   /* index: attachment; physically */
-    MOMENT_DETACH, /* index: attachment; the event */
+    MOMENT_YANK,   /* index: visit; physically */
+    MOMENT_DETACH, /* index: visit; the event */
+    MOMENT_START,  /* index: attachment, which may be out of date */
     MOMENT_STOP,   /* index: attachment */
     MOMENT_ARM,
+    MOMENT_DISARM,
+    MOMENT_IMAGE, /* index: image, to be forgotten or to be another one */
+    MOMENT_POLICY,
     MOMENT_TICK,
     MOMENT_MOVE,   /* index: request */
     MOMENT_ANSWER, /* index: request */
@@ -109,6 +123,11 @@ struct temper {
     unsigned faulty_drives;
     unsigned yanks; /* at a random time */
     unsigned stops;
+    unsigned starts;        /* by an operator, whatever the drive's state */
+    unsigned before;        /* drives that were plugged in before anybody looked */
+    unsigned slow_news;     /* they were plugged in some time before the event comes */
+    unsigned strangers;     /* foreign devices, and ports that are not the rig's */
+    unsigned errors_first;  /* requests of a drive that was pulled end with errors, not as gone */
     unsigned early_replugs; /* the next drive comes within microseconds */
     unsigned lost_detaches;
     unsigned late_detaches; /* the event comes after the next drive's */
@@ -126,13 +145,17 @@ struct world {
 
     struct master masters[WORLD_IMAGES_MAX];
     uint32_t image_count;
+    bool armed;
     enum press_mode armed_mode;
-    uint32_t armed_image;
+    uint64_t armed_set; /* a bit per image */
+    uint64_t armed_ns;
+    struct gate_policy policy;
 
     struct attachment attachments[WORLD_ATTACHMENTS_MAX];
     uint32_t attachment_count;
+    uint32_t starts_left;
     uint32_t visits_left[WORLD_SLOTS_MAX];
-    struct drive drives[WORLD_ATTACHMENTS_MAX];
+    struct drive drives[WORLD_VISITS_MAX];
     uint32_t drive_count;
 
     uint8_t *buffers; /* config.buffer_count of config.chunk_bytes */
@@ -155,7 +178,7 @@ struct world {
     const char *trace_prefix;
 };
 
-enum { WORLD_ARENA_BYTES = 16 << 20 };
+enum { WORLD_ARENA_BYTES = 32 << 20 };
 
 /* Runs one world to its end. The memory of `world`, its arena, actions and statistics are the
  * caller's and may be used again; complaints go to sim_complain(). */
@@ -170,6 +193,12 @@ _Noreturn void sim_complain(const char *format, ...) __attribute__((format(print
  * and a drive for a slot, new or seen before, with what will happen to it. */
 void scenario_build(struct world *world);
 struct drive *scenario_drive(struct world *world, uint32_t slot);
+
+/* A set of known images to arm, or 0 if there is none; another image for this number; new limits.
+ */
+uint64_t scenario_set(struct world *world);
+void scenario_master(struct world *world, struct master *master);
+void scenario_policy(struct world *world);
 
 /* In world.c: zeroed memory until the world's end, the bytes of a buffer, XXH3-128, and the length
  * of a chunk, which is not left to the core's own function. */
@@ -188,7 +217,10 @@ struct moment world_take_moment(struct world *world);
 void world_perform(struct world *world, const struct action *action);
 void world_move_bytes(struct world *world, struct request *request);
 void world_use_buffer(struct world *world, const struct request *request, int change);
-void world_leave(struct world *world, uint32_t attachment);
+void world_leave(struct world *world, uint32_t visit);
 struct attachment *world_attachment_of(struct world *world, const struct request *request);
+
+/* The visit to which an attachment belongs. */
+struct attachment *world_visit(struct world *world, uint32_t attachment);
 
 #endif

@@ -17,6 +17,21 @@ static uint32_t new_request(struct world *world, enum action_type type)
     return at;
 }
 
+struct attachment *world_visit(struct world *world, uint32_t attachment)
+{
+    return &world->attachments[world->attachments[attachment].visit];
+}
+
+static bool is_present(struct world *world, const struct request *request)
+{
+    return world_visit(world, request->attachment)->present;
+}
+
+struct attachment *world_attachment_of(struct world *world, const struct request *request)
+{
+    return &world->attachments[request->attachment];
+}
+
 /* Plans when a request is answered and when its bytes move: at the one end of that time, at the
  * other, or in between. */
 static void plan_answer(struct world *world, uint32_t index, uint64_t at_ns)
@@ -44,6 +59,10 @@ static void answer_for_absent(struct world *world, uint32_t index)
     request->moves = false;
     request->result = IO_GONE;
     request->open_result = OPEN_GONE;
+    if (random_chance(random, world->temper.errors_first)) {
+        request->result = IO_ERROR;
+        request->open_result = OPEN_ERROR;
+    }
     switch (random_below(random, 8)) {
     case 0:
         request->result = IO_ERROR;
@@ -75,11 +94,6 @@ static uint64_t after_hang(struct drive *drive, enum drive_fault fault, uint32_t
     return at_ns + for_ns;
 }
 
-struct attachment *world_attachment_of(struct world *world, const struct request *request)
-{
-    return &world->attachments[request->attachment];
-}
-
 static void ask_open(struct world *world, uint32_t index)
 {
     struct request *request = &world->requests[index];
@@ -87,7 +101,7 @@ static void ask_open(struct world *world, uint32_t index)
     struct drive *drive = attachment->drive;
     uint64_t at_ns = world->now_ns + random_between(&world->random, 1, 2 * drive->latency_ns);
 
-    if (!attachment->present) {
+    if (!is_present(world, request)) {
         answer_for_absent(world, index);
         return;
     }
@@ -105,9 +119,9 @@ static void ask_transfer(struct world *world, uint32_t index)
     struct drive *drive = attachment->drive;
     bool write = request->type == ACTION_WRITE;
 
-    if (drive_fault_hits(drive, FAULT_YANK, 0, drive->requests++) && attachment->present)
-        world_leave(world, request->attachment);
-    if (!attachment->present) {
+    if (drive_fault_hits(drive, FAULT_YANK, 0, drive->requests++) && is_present(world, request))
+        world_leave(world, attachment->visit);
+    if (!is_present(world, request)) {
         answer_for_absent(world, index);
         return;
     }
@@ -136,7 +150,7 @@ static void ask_flush(struct world *world, uint32_t index)
     struct attachment *attachment = world_attachment_of(world, request);
     struct drive *drive = attachment->drive;
 
-    if (!attachment->present) {
+    if (!is_present(world, request)) {
         answer_for_absent(world, index);
         return;
     }
@@ -187,9 +201,8 @@ void world_move_bytes(struct world *world, struct request *request)
             data[random_below(&world->random, request->length)] ^= 0x10;
         return;
     }
-    struct attachment *attachment = world_attachment_of(world, request);
-    struct drive *drive = attachment->drive;
-    if (!attachment->present)
+    struct drive *drive = world_attachment_of(world, request)->drive;
+    if (!is_present(world, request))
         return;
     if (request->type == ACTION_WRITE)
         drive_store(drive, request->chunk, request->offset, world_buffer(world, request->buffer),
@@ -202,19 +215,21 @@ void world_move_bytes(struct world *world, struct request *request)
 }
 
 /* What the drive's slot sees, and what becomes of its requests, when it is pulled. */
-void world_leave(struct world *world, uint32_t index)
+void world_leave(struct world *world, uint32_t visit)
 {
-    struct attachment *attachment = &world->attachments[index];
+    struct attachment *attachment = &world->attachments[visit];
     struct random *random = &world->random;
     uint32_t slot = attachment->slot;
 
     attachment->present = false;
     attachment->leaves = true;
+    attachment->left_ns = world->now_ns;
     drive_flush(attachment->drive);
     attachment->drive->busy_until_ns = 0;
     for (uint32_t i = 0; i < world->request_count; i++) {
         struct request *request = &world->requests[i];
-        if (request->active && request->type != ACTION_LOAD && request->attachment == index)
+        if (request->active && request->type != ACTION_LOAD &&
+            world->attachments[request->attachment].visit == visit)
             answer_for_absent(world, i);
     }
 
@@ -233,7 +248,7 @@ void world_leave(struct world *world, uint32_t index)
     if (lost)
         world->statistics->lost_detaches++;
     else
-        world_plan(world, detach_ns, MOMENT_DETACH, index);
+        world_plan(world, detach_ns, MOMENT_DETACH, visit);
 }
 
 /* Closing cancels some of what is in flight. */
@@ -251,11 +266,22 @@ static void cancel_requests(struct world *world, uint32_t attachment)
     }
 }
 
-/* Somebody pulls the drive that has its verdict, to plug in the next one. */
+/* An operator starts the drive that is ready or has its verdict, whatever it is. */
+static void plan_start(struct world *world, uint32_t index, bool ready)
+{
+    unsigned percent = ready ? 30 + world->temper.starts / 2 : world->temper.starts;
+
+    if (random_chance(&world->random, percent))
+        world_plan(world, random_spread(&world->random, NS_PER_US, 3 * NS_PER_S), MOMENT_START,
+                   index);
+}
+
+/* Somebody pulls the drive that is ready or has its verdict, to plug in the next one. */
 static void plan_departure(struct world *world, uint32_t index)
 {
-    struct attachment *attachment = &world->attachments[index];
+    struct attachment *attachment = world_visit(world, index);
 
+    index = attachment->visit;
     if (!attachment->present || attachment->leaves ||
         (world->visits_left[attachment->slot] == 0 && random_chance(&world->random, 50)))
         return;
@@ -282,8 +308,11 @@ void world_perform(struct world *world, const struct action *action)
         return;
     }
     if (action->type == ACTION_STATE) {
-        if (slot_state_final(action->state.to))
+        bool ready = action->state.to == SLOT_READY;
+        if (ready || slot_state_final(action->state.to)) {
+            plan_start(world, attachment, ready);
             plan_departure(world, attachment);
+        }
         return;
     }
     uint32_t index = new_request(world, action->type);

@@ -74,6 +74,7 @@ static void judge_transfer(struct rig *rig, const struct action *action)
 
     struct rig_life *life = life_of(rig, action->attachment);
     check(life->opened && !life->closed);
+    check(action->transfer.image == rig_report(rig, action->slot).image);
     check(rig_in_flight(rig, action->slot, ACTION_WRITE) +
               rig_in_flight(rig, action->slot, ACTION_READ) <
           rig->config.window);
@@ -81,6 +82,21 @@ static void judge_transfer(struct rig *rig, const struct action *action)
         life->first_chunk = action->transfer.chunk;
     life->writes += write ? 1 : 0;
     life->reads += write ? 0 : 1;
+}
+
+/* Requests of earlier passes of a drive that are not answered. */
+static uint32_t rig_owed(struct rig *rig, uint64_t attachment)
+{
+    uint64_t first = life_of(rig, attachment)->attachment_first;
+    uint32_t owed = 0;
+
+    for (uint32_t i = 0; i < rig->request_count; i++) {
+        const struct action *action = &rig->requests[i].action;
+        if (action->type != ACTION_LOAD &&
+            life_of(rig, action->attachment)->attachment_first == first)
+            owed++;
+    }
+    return owed;
 }
 
 /* --- Actions: carried out one after the other ------------------------------------------------- */
@@ -130,6 +146,8 @@ static void carry_out(struct rig *rig, const struct action *action)
 
     switch (action->type) {
     case ACTION_OPEN:
+        check(rig_owed(rig, action->attachment) == 0);
+        life_of(rig, action->attachment)->asked = true;
         request_add(rig, action, drive->never_opens ? RIG_NEVER : RIG_OK, &drive->busy_until_ns,
                     drive->open_ns);
         break;
@@ -198,10 +216,19 @@ static enum io_result result_of(enum rig_answer answer)
     return results[answer];
 }
 
+/* The drive that was asked is still in its slot, be it under another number. */
+static bool is_here(const struct rig *rig, const struct action *action)
+{
+    const struct rig_drive *drive = &rig->drives[action->slot];
+
+    return drive->attachment != 0 &&
+           rig->lives[action->attachment].attachment_first == drive->attachment_first;
+}
+
 static void answer_open(struct rig *rig, const struct rig_request *request, struct event *event)
 {
     const struct rig_drive *drive = &rig->drives[request->action.slot];
-    bool here = drive->attachment == request->action.attachment && request->answer != RIG_GONE;
+    bool here = is_here(rig, &request->action) && request->answer != RIG_GONE;
 
     event->type = EVENT_OPENED;
     event->opened.result = here ? drive->open_result : OPEN_GONE;
@@ -231,8 +258,7 @@ static struct digest move_data(struct rig *rig, const struct rig_request *reques
         buffer->image = action->transfer.image;
         buffer->chunk = chunk;
     }
-    if (action->type == ACTION_WRITE && result_of(request->answer) == IO_OK &&
-        drive->attachment == action->attachment)
+    if (action->type == ACTION_WRITE && result_of(request->answer) == IO_OK && is_here(rig, action))
         drive->holds[chunk] = digest;
     return digest;
 }
@@ -342,7 +368,9 @@ struct rig *rig_new(uint32_t slots)
         .stall_ns = STALL_NS_DEFAULT,
         .flush_ns = FLUSH_NS_DEFAULT,
         .master_ns = MASTER_NS_DEFAULT,
+        .unplug_ns = UNPLUG_NS_DEFAULT,
     };
+    rig->now_ns = RIG_BEGIN_NS;
     rig->load_ns = 2 * NS_PER_MS;
     for (uint32_t slot = 0; slot < RIG_SLOTS_MAX; slot++) {
         rig->drives[slot] = (struct rig_drive){
@@ -378,6 +406,7 @@ void rig_add_image(struct rig *rig, uint32_t number, uint32_t chunks, bool with_
     struct event event = {.type = EVENT_IMAGE};
 
     check(number < RIG_IMAGES_MAX && chunks <= RIG_CHUNKS_MAX);
+    memset(rig->known[number], 0, sizeof(rig->known[number]));
     *image = (struct image){
         .size_bytes = (uint64_t)chunks * RIG_CHUNK_BYTES,
         .chunk_bytes = RIG_CHUNK_BYTES,
@@ -392,12 +421,41 @@ void rig_add_image(struct rig *rig, uint32_t number, uint32_t chunks, bool with_
     step(rig, &event);
 }
 
+void rig_forget_image(struct rig *rig, uint32_t number)
+{
+    struct event event = {.type = EVENT_IMAGE};
+
+    event.image.number = number;
+    step(rig, &event);
+    /* Whoever still looks at it reads nonsense. */
+    memset(&rig->images[number], 0xEE, sizeof(rig->images[number]));
+}
+
 void rig_arm(struct rig *rig, enum press_mode mode, uint32_t image)
+{
+    rig_arm_auto(rig, mode, UINT64_C(1) << image);
+}
+
+void rig_arm_auto(struct rig *rig, enum press_mode mode, uint64_t images)
 {
     struct event event = {.type = EVENT_ARM};
 
     event.arm.mode = mode;
-    event.arm.image = image;
+    event.arm.images = images;
+    step(rig, &event);
+}
+
+void rig_disarm(struct rig *rig)
+{
+    step(rig, &(struct event){.type = EVENT_DISARM});
+}
+
+void rig_policy(struct rig *rig, uint64_t capacity_min_bytes, uint64_t capacity_max_bytes)
+{
+    struct event event = {.type = EVENT_POLICY};
+
+    event.policy.capacity_min_bytes = capacity_min_bytes;
+    event.policy.capacity_max_bytes = capacity_max_bytes;
     step(rig, &event);
 }
 
@@ -426,9 +484,15 @@ uint64_t rig_attach(struct rig *rig, uint32_t slot)
     if (drive->attachment != 0)
         requests_end(rig, drive->attachment, RIG_GONE);
     drive->attachment = ++rig->attachment_last;
+    drive->attachment_first = drive->attachment;
     drive->busy_until_ns = rig->now_ns;
     event.attachment = drive->attachment;
+    event.attached.plugged_ns = drive->plugged_before ? 0 : rig->now_ns;
+    event.attached.capacity_bytes = drive->told_bytes;
+    event.attached.foreign = drive->foreign;
+    event.attached.not_in_rig = drive->not_in_rig;
     rig->lives[event.attachment].slot = slot;
+    rig->lives[event.attachment].attachment_first = event.attachment;
     step(rig, &event);
     return event.attachment;
 }
@@ -451,6 +515,26 @@ void rig_stop(struct rig *rig, uint32_t slot)
 {
     step(rig, &(struct event){
                   .type = EVENT_STOP, .slot = slot, .attachment = rig->drives[slot].attachment});
+}
+
+uint64_t rig_start_drive(struct rig *rig, uint32_t slot)
+{
+    struct rig_drive *drive = &rig->drives[slot];
+    struct event event = {.type = EVENT_START, .slot = slot, .attachment = drive->attachment};
+    bool starts = press_may_start(rig->press, slot) == START_ALLOWED;
+
+    check(rig->attachment_last + 1 < RIG_ATTACHMENTS_MAX);
+    event.start.attachment = rig->attachment_last + 1;
+    if (starts) {
+        rig->lives[++rig->attachment_last] =
+            (struct rig_life){.slot = slot,
+                              .attachment_first = drive->attachment_first,
+                              .state = rig->lives[drive->attachment].state};
+        drive->attachment = rig->attachment_last;
+    }
+    step(rig, &event);
+    check(starts || rig->actions->count == 0);
+    return starts ? drive->attachment : 0;
 }
 
 void rig_fault(struct rig *rig, enum action_type type, uint32_t slot, int64_t chunk,

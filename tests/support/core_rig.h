@@ -19,7 +19,7 @@
 
 enum {
     RIG_SLOTS_MAX = 20,
-    RIG_IMAGES_MAX = 2,
+    RIG_IMAGES_MAX = 4,
     RIG_CHUNKS_MAX = 256,
     RIG_BUFFERS_MAX = 128,
     RIG_REQUESTS_MAX = 256,
@@ -29,6 +29,11 @@ enum {
     RIG_MASTER = RIG_SLOTS_MAX, /* in place of a slot: the master */
     RIG_ANY = -1,               /* in place of a chunk: each */
 };
+
+/* When a rig begins: not at 0, for a drive that was plugged in then was there before anybody
+ * looked.
+ */
+#define RIG_BEGIN_NS NS_PER_S
 
 /* How a request is answered. */
 enum rig_answer {
@@ -50,7 +55,12 @@ struct rig_fault {
 
 /* What a slot holds. A test changes the fields before it attaches the drive. */
 struct rig_drive {
-    uint64_t attachment; /* 0: none */
+    uint64_t attachment;       /* 0: none */
+    uint64_t attachment_first; /* its number when it came, before it was started again */
+    bool plugged_before;       /* it was there before anybody looked */
+    uint64_t told_bytes;       /* its capacity as the kernel tells; 0: it does not */
+    bool foreign;
+    bool not_in_rig;
     enum open_result open_result;
     struct drive_facts facts;
     bool never_opens; /* not before rig_release() */
@@ -64,8 +74,10 @@ struct rig_drive {
 /* What became of an attachment. */
 struct rig_life {
     uint32_t slot;
+    uint64_t attachment_first; /* of the same drive */
     enum slot_state state;
     enum verdict verdict;
+    bool asked; /* to open */
     bool opened;
     bool closed;
     uint32_t first_chunk; /* of the first write or read */
@@ -120,7 +132,14 @@ void rig_free(struct rig *rig);
 
 /* Makes an image known to the core: its digests from a manifest, or to be learnt. */
 void rig_add_image(struct rig *rig, uint32_t number, uint32_t chunks, bool with_manifest);
+void rig_forget_image(struct rig *rig, uint32_t number);
+
+/* `rig_arm` with one image, `rig_arm_auto` with a set of them. */
 void rig_arm(struct rig *rig, enum press_mode mode, uint32_t image);
+void rig_arm_auto(struct rig *rig, enum press_mode mode, uint64_t images);
+void rig_disarm(struct rig *rig);
+
+void rig_policy(struct rig *rig, uint64_t capacity_min_bytes, uint64_t capacity_max_bytes);
 
 /* The usual rig: started, with image 0 and armed. */
 struct rig *rig_ready(uint32_t slots, uint32_t chunks, enum press_mode mode, bool with_manifest);
@@ -135,6 +154,10 @@ uint64_t rig_attach(struct rig *rig, uint32_t slot);
 void rig_detach(struct rig *rig, uint32_t slot);
 
 void rig_stop(struct rig *rig, uint32_t slot);
+
+/* The operator starts the drive in the slot. Returns its new attachment, or 0 if the core may not
+ * start it; the event is sent in any case. */
+uint64_t rig_start_drive(struct rig *rig, uint32_t slot);
 
 /* From now on the answer to such a request of that drive or the master is another one. */
 void rig_fault(struct rig *rig, enum action_type type, uint32_t slot, int64_t chunk,

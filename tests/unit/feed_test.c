@@ -316,11 +316,10 @@ static void a_failed_load_is_begun_again_a_few_times(void **state)
 static uint32_t overdue(const struct stage *stage, uint64_t now_ns, uint64_t patience_ns,
                         uint32_t image)
 {
-    bool images[IMAGES_MAX] = {false};
-    uint32_t count = feed_overdue(&stage->feed, now_ns, patience_ns, images);
+    uint64_t images = 7;
+    uint32_t count = feed_overdue(&stage->feed, now_ns, patience_ns, &images);
 
-    for (uint32_t i = 0; i < IMAGES_MAX; i++)
-        assert_int_equal(images[i], count > 0 && i == image);
+    assert_int_equal(images, count > 0 ? UINT64_C(1) << image : 0);
     return count;
 }
 
@@ -338,6 +337,48 @@ static void a_load_is_overdue_from_its_last_begin(void **state)
     assert_int_equal(overdue(stage, 60 * NS_PER_S, 60 * NS_PER_S, 1), 0);
     feed_loaded(&stage->feed, buffer);
     assert_int_equal(overdue(stage, 900 * NS_PER_S, NS_PER_S, 1), 0);
+    free(stage);
+}
+
+static void an_image_is_used_while_a_load_or_a_pin_is(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(8);
+    uint32_t chunk = 0;
+    assert_false(feed_image_used(&stage->feed, 0)); /* free buffers are nobody's */
+    put(stage, 0, LANE_WRITING, 1, CHUNKS - 1, MS);
+    uint32_t buffer = load(stage, &chunk);
+    assert_true(feed_image_used(&stage->feed, 1));
+    assert_false(feed_image_used(&stage->feed, 0));
+    feed_loaded(&stage->feed, buffer);
+    assert_false(feed_image_used(&stage->feed, 1));
+    feed_pin(&stage->feed, buffer);
+    assert_true(feed_image_used(&stage->feed, 1));
+    feed_unpin(&stage->feed, buffer);
+    assert_false(feed_image_used(&stage->feed, 1));
+    assert_int_not_equal(feed_lend(&stage->feed, lanes_of(stage)), BUFFER_NONE);
+    assert_false(feed_image_used(&stage->feed, 0)); /* nor is one into which a drive is read */
+    free(stage);
+}
+
+static void a_forgotten_image_leaves_no_chunk(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(16);
+    put(stage, 0, LANE_WRITING, 0, 4, 20 * MS);
+    put(stage, 1, LANE_WRITING, 1, 4, 20 * MS);
+    assert_int_equal(load_all(stage), 16);
+    lane_reset(&stage->lanes[1]);
+    feed_forget(&stage->feed, 1);
+    for (uint32_t chunk = 0; chunk < CHUNKS; chunk++) {
+        bool stays = chunk >= 4 && chunk < 12;
+        assert_int_equal(feed_resident(&stage->feed, 1, chunk), BUFFER_NONE);
+        assert_int_equal(feed_resident(&stage->feed, 0, chunk) != BUFFER_NONE, stays);
+    }
+    /* Its buffers are free: nobody's chunk is thrown out for what comes now. */
+    put(stage, 1, LANE_WRITING, 1, 50, 20 * MS);
+    assert_int_equal(load_all(stage), 8);
+    assert_int_not_equal(feed_resident(&stage->feed, 0, 11), BUFFER_NONE);
     free(stage);
 }
 
@@ -475,6 +516,25 @@ static void go_on_with(struct stage *stage, struct model *model, uint32_t buffer
     }
 }
 
+static void forget_an_image(struct stage *stage, struct model *model)
+{
+    uint32_t image = random_below(IMAGES);
+    bool used = false;
+
+    for (uint32_t i = 0; i < model->count; i++) {
+        const struct buffer *b = &model->buffers[i];
+        used = used || (b->image == image && (b->use == BUFFER_LOADING || b->pins > 0));
+    }
+    assert_int_equal(feed_image_used(&stage->feed, image), used);
+    if (used)
+        return;
+    feed_forget(&stage->feed, image);
+    for (uint32_t i = 0; i < model->count; i++) {
+        if (model->buffers[i].use == BUFFER_RESIDENT && model->buffers[i].image == image)
+            model->buffers[i] = (struct buffer){.use = BUFFER_FREE};
+    }
+}
+
 static void the_index_agrees_with_a_naive_model(void **state)
 {
     (void)state;
@@ -483,8 +543,8 @@ static void the_index_agrees_with_a_naive_model(void **state)
     for (size_t p = 0; p < array_count(pools); p++) {
         struct stage *stage = stage_new(pools[p]);
         struct model model = {.count = pools[p]};
-        for (int i = 0; i < 4000; i++) {
-            switch (random_below(4)) {
+        for (int i = 0; i < 6000; i++) {
+            switch (random_below(5)) {
             case 0:
                 put(stage, random_below(LANES), LANE_WRITING, random_below(IMAGES),
                     random_below(CHUNKS), random_below(100) * MS);
@@ -495,6 +555,10 @@ static void the_index_agrees_with_a_naive_model(void **state)
             case 2:
                 if (random_below(4) == 0)
                     lend_a_buffer(stage, &model);
+                break;
+            case 3:
+                if (random_below(16) == 0)
+                    forget_an_image(stage, &model);
                 break;
             default:
                 go_on_with(stage, &model, random_below(model.count));
@@ -525,6 +589,8 @@ int main(void)
         cmocka_unit_test(a_lent_buffer_comes_back),
         cmocka_unit_test(a_failed_load_is_begun_again_a_few_times),
         cmocka_unit_test(a_load_is_overdue_from_its_last_begin),
+        cmocka_unit_test(an_image_is_used_while_a_load_or_a_pin_is),
+        cmocka_unit_test(a_forgotten_image_leaves_no_chunk),
         cmocka_unit_test(a_new_lane_starts_where_most_are_moving),
         cmocka_unit_test(who_does_not_need_the_master_is_no_company),
         cmocka_unit_test(the_index_agrees_with_a_naive_model),

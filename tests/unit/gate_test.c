@@ -22,11 +22,13 @@ static struct image some_image(void)
     };
 }
 
+static const struct gate_policy no_limits;
+
 static void expect(enum press_mode mode, enum open_result result, struct drive_facts facts,
                    enum verdict verdict)
 {
     struct image image = some_image();
-    assert_string_equal(verdict_word(gate_judge(result, &facts, mode, &image)),
+    assert_string_equal(verdict_word(gate_judge(result, &facts, &no_limits, mode, &image)),
                         verdict_word(verdict));
 }
 
@@ -63,6 +65,34 @@ static void a_drive_must_hold_the_image(void **state)
     expect(MODE_WRITE, OPEN_OK, small, VERDICT_TOO_SMALL);
     expect(MODE_VERIFY, OPEN_OK, small, VERDICT_TOO_SMALL);
     expect(MODE_WRITE, OPEN_OK, empty, VERDICT_NO_MEDIUM);
+}
+
+static void a_drive_must_lie_in_the_rigs_window(void **state)
+{
+    (void)state;
+    struct image image = some_image();
+    struct gate_policy policy = {.capacity_min_bytes = 4 * MIB, .capacity_max_bytes = 8 * MIB};
+    struct gate_policy no_maximum = {.capacity_min_bytes = 4 * MIB};
+    static const struct {
+        uint64_t capacity_bytes;
+        enum verdict verdict;
+        enum verdict without_maximum;
+    } cases[] = {
+        {3 * MIB, VERDICT_TOO_SMALL, VERDICT_TOO_SMALL}, /* though the image fits */
+        {4 * MIB - 1, VERDICT_TOO_SMALL, VERDICT_TOO_SMALL},
+        {4 * MIB, VERDICT_NONE, VERDICT_NONE},
+        {8 * MIB, VERDICT_NONE, VERDICT_NONE},
+        {8 * MIB + 1, VERDICT_TOO_BIG, VERDICT_NONE},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct drive_facts facts = {cases[i].capacity_bytes, 512, false};
+        assert_int_equal(gate_judge(OPEN_OK, &facts, &policy, MODE_WRITE, &image),
+                         cases[i].verdict);
+        assert_int_equal(gate_judge(OPEN_OK, &facts, &policy, MODE_VERIFY, &image),
+                         cases[i].verdict);
+        assert_int_equal(gate_judge(OPEN_OK, &facts, &no_maximum, MODE_WRITE, &image),
+                         cases[i].without_maximum);
+    }
 }
 
 static void a_read_only_drive_can_be_verified(void **state)
@@ -116,6 +146,7 @@ int main(void)
         cmocka_unit_test(a_drive_that_fits_may_be_used),
         cmocka_unit_test(a_drive_that_did_not_open_is_not_judged_by_its_facts),
         cmocka_unit_test(a_drive_must_hold_the_image),
+        cmocka_unit_test(a_drive_must_lie_in_the_rigs_window),
         cmocka_unit_test(a_read_only_drive_can_be_verified),
         cmocka_unit_test(requests_must_fall_on_the_drives_blocks),
         cmocka_unit_test(only_the_last_chunk_is_shorter),

@@ -179,6 +179,24 @@ static void a_drive_stalls_when_it_owes_an_answer(void **state)
     assert_false(lane_stalled(&lane, 1029 * NS_PER_S, 30 * NS_PER_S));
 }
 
+static void a_halted_lane_asks_for_nothing_more(void **state)
+{
+    (void)state;
+    struct lane lane = begun(LANE_WRITING, 3);
+    (void)lane_issue(&lane, 0, 0);
+    (void)lane_issue(&lane, 1, 0);
+    lane_halt(&lane);
+    assert_int_equal(lane_left(&lane), 0);
+    assert_int_equal(lane_distance(&lane, 1), LANE_NEVER);
+    lane_complete(&lane, 1, 4, 20 * MS);
+    lane_complete(&lane, 0, 3, 40 * MS);
+    assert_int_equal(lane.in_flight, 0);
+    assert_false(lane_finished(&lane));
+    lane_reset(&lane);
+    lane_begin(&lane, LANE_WRITING, 7, &image, 0);
+    assert_int_equal(lane_left(&lane), CHUNKS);
+}
+
 static void a_reset_lane_knows_nothing_of_the_drive_before(void **state)
 {
     (void)state;
@@ -207,6 +225,7 @@ int main(void)
         cmocka_unit_test_setup(pace_follows_the_drive_and_is_not_shaken_by_one_pause, fresh_image),
         cmocka_unit_test_setup(pace_is_kept_from_writing_to_verifying, fresh_image),
         cmocka_unit_test_setup(a_drive_stalls_when_it_owes_an_answer, fresh_image),
+        cmocka_unit_test_setup(a_halted_lane_asks_for_nothing_more, fresh_image),
         cmocka_unit_test_setup(a_reset_lane_knows_nothing_of_the_drive_before, fresh_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,8 @@ struct daemon {
     "{\"jsonrpc\":\"2.0\",\"method\":\"transition\",\"params\":{\"slot\":\"" slot                  \
     "\",\"state\":\"" state "\",\"verdict\":" verdict ",\"note\":\"\"}}"
 #define SLOT(slot, state, verdict)                                                                 \
-    "\"" slot "\":{\"target\":\"/x\",\"state\":\"" state "\",\"verdict\":" verdict                 \
+    "\"" slot "\":{\"target\":\"/x\",\"row\":null,\"col\":null,\"state\":\"" state                 \
+    "\",\"verdict\":" verdict                                                                      \
     ",\"image\":\"films\",\"pct\":100,\"bytes_per_s\":0,\"eta_s\":null,\"bytes_written\":1024,"    \
     "\"bytes_verified\":1024,\"write_ms\":1,\"verify_ms\":1,\"bad_chunks\":[],"                    \
     "\"residue\":\"none\",\"drive\":{\"model\":\"M\",\"serial\":\"S\",\"capacity_bytes\":1024,"    \

@@ -266,7 +266,7 @@ static void loads_that_hang_do_not_hold_up_another_image_for_ever(void **state)
 
     expect(rig, 1, VERDICT_MASTER_ERROR);
     expect(rig, 2, VERDICT_MASTER_ERROR);
-    assert_true(rig->now_ns <= MASTER_NS_DEFAULT + 2 * NS_PER_S);
+    assert_true(rig->now_ns - RIG_BEGIN_NS <= MASTER_NS_DEFAULT + 2 * NS_PER_S);
     rig_free(rig);
 }
 
@@ -294,7 +294,7 @@ static void a_storm(uint64_t seed)
     for (int i = 0; i < 70; i++) {
         uint32_t slot = next_random(&seed, SLOTS);
         rig->drives[slot].chunk_ns = (1 + next_random(&seed, 40)) * MS;
-        switch (next_random(&seed, 8)) {
+        switch (next_random(&seed, 10)) {
         case 0:
             rig_detach(rig, slot);
             break;
@@ -308,6 +308,14 @@ static void a_storm(uint64_t seed)
             rig_release(rig);
             break;
         case 4:
+            if (next_random(&seed, 3) == 0)
+                rig_disarm(rig);
+            break;
+        case 5:
+        case 6:
+            (void)rig_start_drive(rig, slot);
+            break;
+        case 7:
             rig_arm(rig, next_random(&seed, 3) == 0 ? MODE_VERIFY : MODE_WRITE, 0);
             break;
         default:
@@ -320,7 +328,8 @@ static void a_storm(uint64_t seed)
     rig_release(rig);
     rig_run(rig);
     for (uint64_t drive = 1; drive <= rig->attachment_last; drive++) {
-        assert_int_not_equal(rig->lives[drive].verdict, VERDICT_NONE);
+        if (rig->lives[drive].asked)
+            assert_int_not_equal(rig->lives[drive].verdict, VERDICT_NONE);
         assert_int_not_equal(rig->lives[drive].verdict, VERDICT_MASTER_ERROR);
         assert_int_equal(rig->lives[drive].opened, rig->lives[drive].closed);
     }

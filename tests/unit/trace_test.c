@@ -55,6 +55,66 @@ static void the_longest_lines_fit(void **state)
                               "(4294967295 bytes at 18446744073709551615)");
 }
 
+static void expect_line(const struct event *event, const char *expected)
+{
+    char line[TRACE_LINE_BYTES];
+    trace_event(line, event);
+    assert_string_equal(line, expected);
+}
+
+static void attachments_tell_what_is_known_beforehand(void **state)
+{
+    (void)state;
+    struct event event = {.type = EVENT_ATTACHED, .now_ns = NS_PER_S, .slot = 2, .attachment = 7};
+    expect_line(&event, "    1.000 s < attached 2#7 plugged before");
+    event.attached.plugged_ns = 950 * NS_PER_MS;
+    event.attached.capacity_bytes = 4096;
+    expect_line(&event, "    1.000 s < attached 2#7 plugged at 0.950 s capacity 4096");
+    event.attached.foreign = true;
+    expect_line(&event, "    1.000 s < attached 2#7 plugged at 0.950 s capacity 4096 foreign");
+    event = (struct event){EVENT_ATTACHED, UINT64_MAX, UINT32_MAX, UINT64_MAX, {{0}}};
+    event.attached.plugged_ns = UINT64_MAX;
+    event.attached.capacity_bytes = UINT64_MAX;
+    event.attached.foreign = true;
+    event.attached.not_in_rig = true;
+    expect_line(&event, "18446744073.709551615 s < attached 4294967295#18446744073709551615 "
+                        "plugged at 18446744073.709551615 s capacity 18446744073709551615 "
+                        "foreign not-in-rig");
+}
+
+static void settings_are_told_whole(void **state)
+{
+    (void)state;
+    struct event event = {.type = EVENT_ARM};
+    event.arm.images = 1;
+    expect_line(&event, "    0.000 s < arm write+verify images 0");
+    event.arm.mode = MODE_VERIFY;
+    event.arm.images = 0xB9; /* 0, 3, 4, 5 and 7 */
+    expect_line(&event, "    0.000 s < arm verify images 0,3-5,7");
+    event.arm.images = UINT64_MAX;
+    expect_line(&event, "    0.000 s < arm verify images 0-63");
+    /* The set that takes the most characters: pairs with gaps. */
+    event.now_ns = UINT64_MAX;
+    event.arm.mode = MODE_WRITE;
+    event.arm.images = UINT64_C(0xB6DB6DB6DB6DB6DB);
+    expect_line(&event, "18446744073.709551615 s < arm write+verify images "
+                        "0-1,3-4,6-7,9-10,12-13,15-16,18-19,21-22,24-25,27-28,30-31,33-34,36-37,"
+                        "39-40,42-43,45-46,48-49,51-52,54-55,57-58,60-61,63");
+
+    struct event policy = {.type = EVENT_POLICY};
+    policy.policy.capacity_min_bytes = 1000;
+    expect_line(&policy, "    0.000 s < policy capacity from 1000");
+    policy.policy.capacity_max_bytes = 2000;
+    expect_line(&policy, "    0.000 s < policy capacity from 1000 to 2000");
+    expect_line(&(struct event){.type = EVENT_DISARM}, "    0.000 s < disarm");
+    struct event image = {.type = EVENT_IMAGE};
+    image.image.number = 9;
+    expect_line(&image, "    0.000 s < image 9 forgotten");
+    struct event start = {.type = EVENT_START, .slot = 2, .attachment = 7};
+    start.start.attachment = 11;
+    expect_line(&start, "    0.000 s < start 2#7 as #11");
+}
+
 static void refusals_have_no_facts(void **state)
 {
     (void)state;
@@ -79,6 +139,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_lose_nothing),
         cmocka_unit_test(the_longest_lines_fit),
+        cmocka_unit_test(attachments_tell_what_is_known_beforehand),
+        cmocka_unit_test(settings_are_told_whole),
         cmocka_unit_test(refusals_have_no_facts),
         cmocka_unit_test(digests_have_their_canonical_text),
     };

@@ -118,6 +118,24 @@ static void test_built_lines_are_read_back(void **state)
     assert_null(message_result(8, NULL));
 }
 
+static void test_every_error_has_a_word_of_its_own(void **state)
+{
+    (void)state;
+    struct message message;
+
+    for (unsigned i = 0; i < WIRE_ERROR_COUNT; i++) {
+        char *line = message_error(true, 1, (enum wire_error)i, "do it");
+        assert_int_equal(parse(&message, line), WIRE_ERROR_COUNT);
+        assert_int_equal(message.error, i);
+        message_clear(&message);
+        free(line);
+    }
+    assert_string_equal(wire_error_word(WIRE_ERROR_PERMISSION_DENIED), "permission-denied");
+    assert_string_equal(wire_error_word(WIRE_ERROR_NO_SUCH_SLOT), "no-such-slot");
+    assert_string_equal(wire_error_word(WIRE_ERROR_NOT_ARMED), "not-armed");
+    assert_string_equal(wire_error_word(WIRE_ERROR_BAD_CONFIG), "bad-config");
+}
+
 static void test_bad_envelopes_are_refused(void **state)
 {
     (void)state;
@@ -371,6 +389,8 @@ static struct snapshot *snapshot_sample(void)
     slot = &snapshot->slots[1];
     strcpy(slot->name, "2");
     strcpy(slot->target, "/dev/sdy");
+    slot->row = 3;
+    slot->column = 12;
     slot->state = SLOT_WRITING;
     slot->eta_s = WIRE_UNKNOWN;
     slot->bytes_per_s = UINT64_MAX - 1;
@@ -403,6 +423,12 @@ static void test_snapshot_comes_back(void **state)
     /* What JSON readers cannot hold is cut. */
     assert_true(read->slots[1].bytes_per_s == WIRE_INTEGER_MAX);
     assert_non_null(strstr(line, "\"pct\":50.5,"));
+    /* No place is null, and no row 0 of which somebody makes the first one. */
+    assert_non_null(strstr(line, "\"row\":null,\"col\":null"));
+    assert_int_equal(read->slots[0].row, 0);
+    assert_int_equal(read->slots[1].row, 3);
+    assert_int_equal(read->slots[1].column, 12);
+    assert_non_null(strstr(line, "\"mode\":\"write+verify\""));
     message_clear(&message);
     free(line);
     free(read);
@@ -432,7 +458,7 @@ static void test_every_slot_member_is_required_and_typed(void **state)
         json_object_set(slot, key, value);
         tried++;
     }
-    assert_int_equal(tried, 14);
+    assert_int_equal(tried, 16);
     assert_int_equal(snapshot_decode(&read, params), 0);
     free(read);
     json_decref(members);
@@ -494,6 +520,24 @@ static void test_largest_snapshot_fits_a_line(void **state)
     free(snapshot);
 }
 
+/* Whoever says write means what is always done: write and verify. */
+static void test_words_of_modes(void **state)
+{
+    (void)state;
+    enum press_mode mode = MODE_VERIFY;
+
+    assert_string_equal(press_mode_word(MODE_WRITE), "write+verify");
+    assert_string_equal(press_mode_word(MODE_VERIFY), "verify");
+    assert_true(press_mode_from_word("write", &mode));
+    assert_int_equal(mode, MODE_WRITE);
+    assert_true(press_mode_from_word("verify", &mode));
+    assert_int_equal(mode, MODE_VERIFY);
+    assert_true(press_mode_from_word("write+verify", &mode));
+    assert_int_equal(mode, MODE_WRITE);
+    assert_false(press_mode_from_word("erase", &mode));
+    assert_false(press_mode_from_word("", &mode));
+}
+
 static void test_text_that_is_not_utf8_is_mended(void **state)
 {
     (void)state;
@@ -516,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_lines_come_whole_from_pieces),
         cmocka_unit_test(test_too_long_line_is_an_error),
         cmocka_unit_test(test_built_lines_are_read_back),
+        cmocka_unit_test(test_every_error_has_a_word_of_its_own),
         cmocka_unit_test(test_bad_envelopes_are_refused),
         cmocka_unit_test(test_unknown_members_are_ignored),
         cmocka_unit_test(test_hello_tells_the_version),
@@ -528,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_every_slot_member_is_required_and_typed),
         cmocka_unit_test(test_snapshot_lists_are_bounded),
         cmocka_unit_test(test_largest_snapshot_fits_a_line),
+        cmocka_unit_test(test_words_of_modes),
         cmocka_unit_test(test_text_that_is_not_utf8_is_mended),
     };
     return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
