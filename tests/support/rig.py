@@ -388,10 +388,14 @@ class Rig:
         self._loops.append(loop)
         return loop.path
 
-    def start(self, *arguments, wrapper=(), **options):
-        """Starts drivepress, or a wrapper that runs it."""
-        run = Run([*wrapper, CLI, *map(str, arguments)], **options)
+    def keep(self, run):
+        """Has a run end with the rig, at the latest."""
         self._runs.append(run)
+
+    def start(self, *arguments, wrapper=(), program=CLI, **options):
+        """Starts drivepress (or another program), or a wrapper that runs it."""
+        run = Run([*wrapper, program, *map(str, arguments)], **options)
+        self.keep(run)
         return run
 
     def run(self, *arguments, seconds=60, **options):
