@@ -20,6 +20,16 @@ static const char help[] =
     "  image VERB ...           keep images by name, each with a manifest for a strong check:\n"
     "                           add, list, show or verify\n"
     "\n"
+    "With the daemon of a rig, which knows its slots:\n"
+    "\n"
+    "  status                   show the rig and every drive in it\n"
+    "  arm                      start every drive that is plugged in from now on\n"
+    "  disarm                   start no drive any more\n"
+    "  start SLOT...|--all      start drives that are in already, or once more\n"
+    "  stop SLOT...|--all       end passes now\n"
+    "  slots VERB ...           which port is which slot: list, learn or claim\n"
+    "  reload                   have the daemon read its configuration again\n"
+    "\n"
     "  drivepress help VERB     what a verb does and its options, also `help image add`\n"
     "  drivepress --version     the version of this program\n"
     "\n"
@@ -29,9 +39,9 @@ static const struct {
     const char *verb;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"write", cmd_write},
-    {"verify", cmd_verify},
-    {"image", cmd_image},
+    {"write", cmd_write}, {"verify", cmd_verify}, {"image", cmd_image}, {"status", cmd_status},
+    {"arm", cmd_arm},     {"disarm", cmd_disarm}, {"start", cmd_start}, {"stop", cmd_stop},
+    {"slots", cmd_slots}, {"reload", cmd_reload},
 };
 
 /* Descriptors 0 to 2 must exist, or files that we open would be taken for them. */

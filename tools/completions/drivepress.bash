@@ -6,6 +6,10 @@ _drivepress_images() {
         grep -o '"name": "[A-Za-z0-9._-]*"' | cut -d '"' -f 4
 }
 
+_drivepress_slots() {
+    drivepress slots list --json 2>/dev/null | grep -o '"name":"[^"\\]*"' | cut -d '"' -f 4
+}
+
 _drivepress_devices() {
     local disk
     for disk in /sys/block/*; do
@@ -19,7 +23,8 @@ _drivepress() {
         --stall-timeout --simulate --no-color --help"
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "write verify image help --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "write verify image status arm disarm start stop
+            slots reload help --help --version" -- "$current")
         return
     fi
     case $previous in
@@ -27,7 +32,7 @@ _drivepress() {
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         return
         ;;
-    --manifest)
+    --manifest | --config | --output | --claim | --socket)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
@@ -39,13 +44,51 @@ _drivepress() {
         mapfile -t COMPREPLY < <(compgen -W "auto io_uring threads" -- "$current")
         return
         ;;
-    --pool | --stall-timeout | --name)
+    --image)
+        mapfile -t COMPREPLY < <(compgen -W "auto $(_drivepress_images)" -- "$current")
+        return
+        ;;
+    --mode)
+        mapfile -t COMPREPLY < <(compgen -W "write+verify write verify" -- "$current")
+        return
+        ;;
+    --pool | --stall-timeout | --name | --columns | --prefix)
         return
         ;;
     esac
     case ${COMP_WORDS[1]} in
     help)
-        mapfile -t COMPREPLY < <(compgen -W "write verify image" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "write verify image status arm disarm start stop
+            slots reload" -- "$current")
+        ;;
+    status)
+        mapfile -t COMPREPLY < <(compgen -W "--json --no-color --socket --help" -- "$current")
+        ;;
+    arm)
+        mapfile -t COMPREPLY < <(compgen -W "--image --mode --json --socket --help" -- "$current")
+        ;;
+    disarm | reload)
+        mapfile -t COMPREPLY < <(compgen -W "--json --socket --help" -- "$current")
+        ;;
+    start | stop)
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "--all --json --socket --help" -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "$(_drivepress_slots)" -- "$current")
+        fi
+        ;;
+    slots)
+        if [ "$COMP_CWORD" -eq 2 ]; then
+            mapfile -t COMPREPLY < <(compgen -W "list learn claim" -- "$current")
+            return
+        fi
+        case ${COMP_WORDS[2]} in
+        list) options="--config --json --socket --help" ;;
+        learn) options="--config --output --claim --columns --prefix --replace --yes --help" ;;
+        claim) options="--config --claim --help" ;;
+        *) options="" ;;
+        esac
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
         ;;
     image)
         if [ "$COMP_CWORD" -eq 2 ]; then
