@@ -118,13 +118,13 @@ static void on_timer(uv_timer_t *timer)
     schedule(dock);
 }
 
-/* One message about a name in the directory. Who moves a file onto another's name takes its place,
- * also if it is the one that was there: it was away. */
+/* One message about a name in the directory. A file that was away and is back is another drive, for
+ * nobody knows what was done to it. */
 static void take_name(struct dock *dock, uint32_t mask, const char *name)
 {
-    if ((mask & (IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)) != 0)
+    if ((mask & (IN_DELETE | IN_MOVED_FROM)) != 0)
         dock_files_leave(&dock->files, name);
-    if (!dock->files.closed && (mask & (IN_DELETE | IN_MOVED_FROM)) == 0)
+    else
         dock_files_arrive(&dock->files, name,
                           (mask & IN_CREATE) != 0 ? DOCK_ARRIVAL_SEEN : DOCK_ARRIVAL_FINISHED);
 }

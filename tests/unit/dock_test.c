@@ -217,7 +217,7 @@ static void a_file_that_gets_its_size_in_steps_is_one_drive(void **state)
     EXPECT_SILENCE();
 }
 
-/* Makes the file grow for a while, more often than the dock looks at it. */
+/* Makes the file grow for a while, so that the dock sees the same size more than once. */
 struct growth {
     uv_timer_t timer;
     int fd;
@@ -237,7 +237,7 @@ static void on_growth(uv_timer_t *timer)
 
 static void a_file_that_grows_is_no_drive_before_it_settles(void **state)
 {
-    struct growth growth = {.steps = 40};
+    struct growth growth = {.steps = 5};
 
     (void)state;
     open_dock();
@@ -245,11 +245,27 @@ static void a_file_that_grows_is_no_drive_before_it_settles(void **state)
     assert_true(growth.fd >= 0);
     assert_int_equal(uv_timer_init(&loop, &growth.timer), 0);
     growth.timer.data = &growth;
-    assert_int_equal(uv_timer_start(&growth.timer, on_growth, 20, 20), 0);
+    assert_int_equal(uv_timer_start(&growth.timer, on_growth, 250, 250), 0);
     wait_for(1);
-    EXPECT_STORY("+A01 163840");
+    EXPECT_STORY("+A01 20480");
     assert_int_equal(growth.steps, 0);
     assert_int_equal(close(growth.fd), 0);
+}
+
+static void only_its_own_writer_finishes_a_file(void **state)
+{
+    (void)state;
+    make_file("dock/A01");
+    open_dock();
+    int old_fd = open("dock/A01", O_RDWR | O_CLOEXEC);
+    assert_int_equal(unlink("dock/A01"), 0);
+    int fd = open("dock/A01", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    assert_true(old_fd >= 0 && fd >= 0);
+    assert_int_equal(ftruncate(fd, 100), 0);
+    assert_int_equal(close(old_fd), 0); /* of the file that had this name */
+    EXPECT_STORY("+A01 4096 start", "-A01");
+    assert_int_equal(close(fd), 0);
+    EXPECT_STORY("+A01 100");
 }
 
 static void an_empty_file_waits_until_it_has_a_size(void **state)
@@ -393,7 +409,8 @@ static void a_directory_that_goes_takes_its_drives_along(void **state)
     EXPECT_STORY("+A01 4096 start", "-A01", "gone", "back", "+A03 4096");
 
     assert_int_equal(unlink("dock/A03") | rmdir("dock"), 0);
-    wait_for(2);
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(story_count, 2); /* at once, without a look */
     make_file("away/A04");
     move("away", "dock");
     wait_for(6);
@@ -522,6 +539,7 @@ int main(void)
         TEST(a_file_that_is_written_and_closed_is_a_drive),
         TEST(a_file_that_gets_its_size_in_steps_is_one_drive),
         TEST(a_file_that_grows_is_no_drive_before_it_settles),
+        TEST(only_its_own_writer_finishes_a_file),
         TEST(an_empty_file_waits_until_it_has_a_size),
         TEST(a_file_that_is_moved_or_linked_in_is_a_drive),
         TEST(a_file_that_goes_is_pulled),

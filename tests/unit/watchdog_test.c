@@ -25,6 +25,7 @@ enum {
 static uv_loop_t loop;
 static struct mailbox mailbox;
 static struct worker *hashers;
+static struct watchdog *watchdog; /* NULL: none runs */
 static int manager_fd;
 static char told[1024]; /* what the manager was told last, but for feedings */
 static unsigned feedings;
@@ -35,6 +36,12 @@ static void on_tick(uv_timer_t *timer)
 {
     (void)timer;
     ticks++;
+}
+
+static void stop(void)
+{
+    watchdog_stop(watchdog);
+    watchdog = NULL;
 }
 
 static int setup(void **state)
@@ -68,6 +75,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    if (watchdog != NULL)
+        stop();
     worker_release(hashers);
     (void)uv_run(&loop, UV_RUN_NOWAIT);
     mailbox_close(&mailbox);
@@ -159,10 +168,10 @@ static void end_hanging(struct hanging *hanging)
 static void it_is_fed_while_all_is_well(void **state)
 {
     (void)state;
-    struct watchdog *watchdog = watchdog_start(&loop, hashers, NULL);
+    watchdog = watchdog_start(&loop, hashers, NULL);
     assert_non_null(watchdog);
     wait_for_feedings(3);
-    watchdog_stop(watchdog);
+    stop();
     (void)uv_run(&loop, UV_RUN_NOWAIT);
     assert_int_equal(feedings_from_now(), 0);
 }
@@ -172,7 +181,7 @@ static void one_hanging_hasher_stops_it_until_it_is_back(void **state)
     struct hanging hanging;
 
     (void)state;
-    struct watchdog *watchdog = watchdog_start(&loop, hashers, NULL);
+    watchdog = watchdog_start(&loop, hashers, NULL);
     wait_for_feedings(1);
     start_hanging(&hanging);
     /* It may have answered for the round that was under way. */
@@ -180,7 +189,7 @@ static void one_hanging_hasher_stops_it_until_it_is_back(void **state)
     assert_int_equal(feedings_from_now(), 0);
     end_hanging(&hanging);
     wait_for_feedings(2);
-    watchdog_stop(watchdog);
+    stop();
 }
 
 static void busy_hashers_are_well(void **state)
@@ -190,13 +199,13 @@ static void busy_hashers_are_well(void **state)
     (void)state;
     for (int i = 0; i < HASHERS; i++)
         start_hanging(&hanging[i]);
-    struct watchdog *watchdog = watchdog_start(&loop, hashers, NULL);
+    watchdog = watchdog_start(&loop, hashers, NULL);
     assert_int_equal(feedings_from_now(), 0);
     /* Each answers as soon as it is done with its task, however many wait. */
     for (int i = 0; i < HASHERS; i++)
         end_hanging(&hanging[i]);
     wait_for_feedings(1);
-    watchdog_stop(watchdog);
+    stop();
 }
 
 static void it_can_be_stopped_while_a_hasher_hangs(void **state)
@@ -205,15 +214,15 @@ static void it_can_be_stopped_while_a_hasher_hangs(void **state)
 
     (void)state;
     start_hanging(&hanging);
-    struct watchdog *watchdog = watchdog_start(&loop, hashers, NULL);
+    watchdog = watchdog_start(&loop, hashers, NULL);
     assert_int_equal(feedings_from_now(), 0);
-    watchdog_stop(watchdog);
+    stop();
     (void)uv_run(&loop, UV_RUN_NOWAIT);
     end_hanging(&hanging);
     /* A later one asks anew. */
     watchdog = watchdog_start(&loop, hashers, NULL);
     wait_for_feedings(2);
-    watchdog_stop(watchdog);
+    stop();
 }
 
 /* An engine that answers when it is told to. */
@@ -245,13 +254,13 @@ static void an_engine_that_does_not_answer_stops_it(void **state)
     struct io_engine engine = {&ops};
 
     (void)state;
-    struct watchdog *watchdog = watchdog_start(&loop, hashers, &engine);
+    watchdog = watchdog_start(&loop, hashers, &engine);
     assert_int_equal(feedings_from_now(), 0);
     answer_probe();
     wait_for_feedings(1);
     assert_int_equal(feedings_from_now(), 0);
     /* It is not touched any more when the answer comes after all was stopped. */
-    watchdog_stop(watchdog);
+    stop();
     (void)uv_run(&loop, UV_RUN_NOWAIT);
     answer_probe();
     assert_int_equal(feedings_from_now(), 0);
@@ -273,9 +282,9 @@ static void the_kernels_engine_answers(void **state)
         print_message("# %s\n", reason);
         skip();
     }
-    struct watchdog *watchdog = watchdog_start(&loop, hashers, engine);
+    watchdog = watchdog_start(&loop, hashers, engine);
     wait_for_feedings(3);
-    watchdog_stop(watchdog);
+    stop();
     engine->ops->close(engine);
     (void)uv_run(&loop, UV_RUN_NOWAIT);
     (void)munmap(config.pool.iov_base, POOL_BYTES);
@@ -285,10 +294,10 @@ static void it_does_nothing_where_nobody_wants_it(void **state)
 {
     (void)state;
     (void)setenv("WATCHDOG_PID", "1", 1); /* another process is watched */
-    struct watchdog *watchdog = watchdog_start(&loop, hashers, NULL);
+    watchdog = watchdog_start(&loop, hashers, NULL);
     assert_non_null(watchdog);
     assert_int_equal(feedings_from_now(), 0);
-    watchdog_stop(watchdog);
+    stop();
 }
 
 static void the_manager_is_told_how_we_are(void **state)
