@@ -21,8 +21,9 @@ struct hotplug_events {
     void (*vanished)(void *context, const struct sighting *sighting);
     /* An external hub is there, also at every scan. */
     void (*hub)(void *context, const struct layout_hub *hub);
-    /* A device in a claimed port was kept from being used, for it is something that no drive is, or
-     * it was pulled (`there` is false). One that is also a drive is told of by `appeared` too. */
+    /* A device in a claimed port, or behind a hub in one, was kept from being used, for it is
+     * something that no drive is; or it was pulled (`there` is false). One that is also a drive is
+     * told of by `appeared` too. `port` is the claimed one, `name` fit to be shown. */
     void (*foreign)(void *context, const struct port *port, const char *name, bool there);
     /* The kernel lost messages and everything was looked at again: for the log. */
     void (*rescanned)(void *context);

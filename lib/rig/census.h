@@ -65,7 +65,8 @@ void census_remove(struct census *census, const char *path);
 void census_repeat(struct census *census);
 
 /* A scan of all disks: those that are not seen between the two calls are gone. The first scan finds
- * what was there before. */
+ * what was there before. What appeared is told at the end, after what vanished: a new drive may be
+ * in the port of one whose removal was missed. */
 void census_scan_begin(struct census *census);
 void census_scan_end(struct census *census);
 

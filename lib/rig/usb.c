@@ -220,13 +220,15 @@ bool usb_sight_disk(struct udev_device *device, struct sighting *sighting)
 bool usb_foreign(struct udev_device *interface, struct port *port)
 {
     const char *refused = udev_device_get_property_value(interface, "DRIVEPRESS_FOREIGN");
+    const char *mark = udev_device_get_property_value(interface, "DRIVEPRESS_PORT");
 
-    return is_type(interface, "usb", "usb_interface") &&
-           udev_device_get_property_value(interface, "DRIVEPRESS_PORT") != NULL &&
+    if (mark == NULL)
+        mark = udev_device_get_property_value(interface, "DRIVEPRESS_BEHIND");
+    return is_type(interface, "usb", "usb_interface") && mark != NULL &&
            is_foreign_class(read_number(interface, "bInterfaceClass", 16, CLASS_MASS_STORAGE)) &&
            ((refused != NULL && strcmp(refused, "1") == 0) ||
             read_number(interface, "authorized", 10, 1) == 0) &&
-           usb_port(interface, port);
+           port_parse(port, mark) == 0;
 }
 
 /* --- Hubs --------------------------------------------------------------------------------------- */

@@ -19,9 +19,9 @@
  * (class 08) nor a hub (09). */
 bool usb_sight_disk(struct udev_device *device, struct sighting *sighting);
 
-/* Whether a USB interface in a claimed port is kept from being used, for it is neither mass storage
- * nor a hub: udev says so (property DRIVEPRESS_FOREIGN), or sysfs (`authorized`). Then `port` is
- * where it is. */
+/* Whether a USB interface in a claimed port, or behind a hub in one, is kept from being used, for
+ * it is neither mass storage nor a hub: udev says so (property DRIVEPRESS_FOREIGN), or sysfs
+ * (`authorized`). Then `port` is the claimed port (DRIVEPRESS_PORT, DRIVEPRESS_BEHIND). */
 bool usb_foreign(struct udev_device *interface, struct port *port);
 
 /* The port that a USB device (a hub, a stick) is plugged into, or an interface of it belongs to.

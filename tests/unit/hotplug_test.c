@@ -401,6 +401,21 @@ static void nothing_is_told_after_closing(void **state)
     assert_told("+/dev/sdrig1@0000:00:14.0/usb2/1\n");
 }
 
+static void nothing_is_told_after_closing_in_a_scan(void **state)
+{
+    (void)state;
+    start();
+    holding = true;
+    usb_tree_claim(tree, "61-3");
+    (void)usb_tree_stick(tree, "61-1", "sdrig1", GIB);
+    usb_tree_hub(tree, "61-4", 4);
+    usb_tree_keyboard(tree, "61-3");
+    close_at_next = true;
+    hotplug_scan(hotplug);
+    assert_int_equal(event_count, 1);
+    assert_null(hotplug);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -421,6 +436,7 @@ int main(int argc, char **argv)
         in_tree(what_was_lost_is_found_by_looking_again),
         in_tree(a_thousand_events_are_received_in_many_turns),
         in_tree(nothing_is_told_after_closing),
+        in_tree(nothing_is_told_after_closing_in_a_scan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

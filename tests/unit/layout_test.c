@@ -191,8 +191,12 @@ static void a_name_that_would_be_too_long_is_not_given(void **state)
 {
     (void)state;
     struct layout_hub hub = hub_at(HUB, 3);
+    struct layout_hub other = hub_at("0000:00:14.0/usb2/3", 2);
     add_slot("abcdefghijklmnopqrstuvwxyzabcd", HUB ".1");
     assert_int_equal(layout_name_ports(&layout, &hub), 0);
+    add_slot("abcdefghijklmnopqrstuvwxyzabc", "0000:00:14.0/usb2/3.1");
+    assert_int_equal(layout_name_ports(&layout, &other), 1);
+    assert_string_equal(name_at("0000:00:14.0/usb2/3.2"), "abcdefghijklmnopqrstuvwxyzabc-2");
 }
 
 static void new_slots_have_both_faces(void **state)

@@ -153,6 +153,7 @@ static void a_path_without_a_port_leads_nowhere(void **state)
         CONTROLLER "usb1/1-256",
         CONTROLLER "usb1/1-2.3",
         CONTROLLER "usb1/1-2x",
+        CONTROLLER "usb1/112",
         "/devices/evil*/usb1/1-2",
         "/mmc_host/mmc0",
     };
@@ -168,6 +169,7 @@ static void the_chain_ends_where_the_devices_end(void **state)
         CONTROLLER "usb1/1-2/1-2:1.0/i2c-1/1-2.4",
         CONTROLLER "usb1/1-2/1-3",
         CONTROLLER "usb1/1-2/1-23",
+        CONTROLLER "usb1/1-2/1-234",
         CONTROLLER "usb1/1-2/1-3.2",
         CONTROLLER "usb1/1-2/1-2.3.4",
         CONTROLLER "usb1/1-2/1-2.03",

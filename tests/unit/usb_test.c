@@ -219,6 +219,8 @@ static void a_keyboard_counts_in_claimed_ports_only(void **state)
     usb_tree_keyboard(tree, "61-2");
     (void)snprintf(path, sizeof(path), "%s/61-1:1.0", usb_tree_path(tree, "61-1"));
     assert_false(is_foreign(path, &port));
+    usb_tree_attribute(tree, path, "authorized", "0\n");
+    assert_false(is_foreign(path, &port));
     (void)snprintf(path, sizeof(path), "%s/61-2:1.0", usb_tree_path(tree, "61-2"));
     assert_true(is_foreign(path, &port));
     assert_port(&port, "0000:00:14.0/usb2/2");
@@ -240,6 +242,22 @@ static void an_interface_that_is_in_use_is_not_foreign(void **state)
     assert_true(is_foreign(path, &port));
     usb_tree_attribute(tree, path, "bInterfaceClass", "08\n");
     assert_false(is_foreign(path, &port));
+}
+
+static void a_keyboard_behind_a_hub_is_in_the_port_of_the_hub(void **state)
+{
+    (void)state;
+    struct port port;
+    char path[512];
+    usb_tree_claim(tree, "61-1");
+    usb_tree_hub(tree, "61-1", 2);
+    usb_tree_keyboard(tree, "61-1.2");
+    (void)snprintf(path, sizeof(path), "%s/61-1.2:1.0", usb_tree_path(tree, "61-1.2"));
+    usb_tree_property(tree, path, "DRIVEPRESS_FOREIGN", "1");
+    assert_false(is_foreign(path, &port));
+    usb_tree_property(tree, path, "DRIVEPRESS_BEHIND", "0000:00:14.0/usb2/1");
+    assert_true(is_foreign(path, &port));
+    assert_port(&port, "0000:00:14.0/usb2/1");
 }
 
 static void names_are_fit_to_be_shown_and_hold_no_serial_number(void **state)
@@ -359,6 +377,7 @@ int main(int argc, char **argv)
         in_tree(a_stick_that_udev_does_not_know_yet_was_plugged_in_just_now),
         in_tree(a_keyboard_counts_in_claimed_ports_only),
         in_tree(an_interface_that_is_in_use_is_not_foreign),
+        in_tree(a_keyboard_behind_a_hub_is_in_the_port_of_the_hub),
         in_tree(names_are_fit_to_be_shown_and_hold_no_serial_number),
         in_tree(the_faces_of_a_port_know_each_other),
         in_tree(a_port_of_one_face_or_that_is_not_there_has_no_other),
