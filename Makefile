@@ -2,8 +2,9 @@
 #
 #   make              builds the programs
 #   make demo         shows the main job on 16 simulated drives
-#   make check        runs every test; check-unit, check-golden, check-sim, check-mutants and
-#                     check-integration run one kind
+#   make check        runs every test that needs no machine of its own; check-unit, check-golden,
+#                     check-sim, check-mutants and check-integration run one kind
+#   make check-vm     runs the tests on a rig of emulated USB drives, in a guest of QEMU
 #   make lint         checks the rules of the house
 #   make sim          runs the simulator: SEED= of the first world, RUNS= worlds
 #   make fuzz         feeds random input to the parsers: TARGET= one of them, SECONDS= for each
@@ -50,8 +51,9 @@ all:
 # Only what the goals ask for is installed: the programs and the demo need less than the tests.
 GOALS          := $(or $(MAKECMDGOALS),all)
 BUILD_GOALS    := all install uninstall clean help
-NEEDS          := $(if $(filter-out $(BUILD_GOALS) demo,$(GOALS)),tests,$(if \
-                       $(filter demo,$(GOALS)),demo,build))
+NEEDS          := $(if $(filter check-vm,$(GOALS)),vm,$(if \
+                       $(filter-out $(BUILD_GOALS) demo,$(GOALS)),tests,$(if \
+                       $(filter demo,$(GOALS)),demo,build)))
 PACKAGES_READY := build/packages-for-$(NEEDS)
 
 $(PACKAGES_READY): .ci/packages .ci/install-packages
@@ -175,6 +177,12 @@ check: tests
 $(KINDS:%=check-%): check-%: tests
 	@$(RUN_TESTS) $(call kind,$*)
 
+# Emulated machines are slow, and the first test of all makes them.
+.PHONY: check-vm
+check-vm: all
+	@BUILD_VM=$(abspath build/vm) BUILD=$(abspath $(BUILD)) tests/support/run-tests --timeout 900 --jobs 1 \
+	    --kind vm $(wildcard tests/vm/test_*.py)
+
 .PHONY: lint
 lint: tests
 	@$(RUN_TESTS) --kind lint 'tests/lint/lint fast' 'tests/lint/lint slow'
@@ -229,11 +237,20 @@ fuzz: $(FUZZ_RUNS:%=$(FUZZ_BUILD)/fuzz_%)
 
 # --- Installation ---------------------------------------------------------------------------------
 
+# udev and systemd read rules and units below /usr/local as they do below /usr. What is configured
+# is in /etc for both: there the daemon looks for it, and there the claim of the ports is.
+SYSCONFDIR ?= /etc
+LIBEXECDIR := $(PREFIX)/libexec/drivepress
+CONFIG_DIR := $(SYSCONFDIR)/drivepress
+
 MAN_PAGES := $(patsubst tools/man/%.scd,%,$(wildcard tools/man/*.scd))
+UNITS     := $(notdir $(wildcard systemd/*.service systemd/*.socket))
 
 # Each as source:directory/name:mode.
 INSTALLED := $(BUILD)/drivepress:bin/drivepress:755 \
              $(BUILD)/drivepressd:libexec/drivepress/drivepressd:755 \
+             $(foreach unit,$(UNITS),$(BUILD)/units/$(unit):lib/systemd/system/$(unit):644) \
+             $(foreach rules,$(notdir $(wildcard udev-rules/*.rules)),udev-rules/$(rules):lib/udev/rules.d/$(rules):644) \
              systemd/drivepress.sysusers.conf:lib/sysusers.d/drivepress.conf:644 \
              systemd/drivepress.tmpfiles.conf:lib/tmpfiles.d/drivepress.conf:644 \
              $(foreach page,$(MAN_PAGES),$(BUILD)/man/$(page):share/man/man$(subst .,,$(suffix $(page)))/$(page):644) \
@@ -246,14 +263,31 @@ $(BUILD)/man/%: tools/man/%.scd | $(PACKAGES_READY)
 	@mkdir -p $(@D)
 	$(Q)scdoc <$< >$@
 
+# Written anew each time, for PREFIX may be another one.
+$(BUILD)/units/%: systemd/% FORCE
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@libexecdir@|$(LIBEXECDIR)|g' -e 's|@sysconfdir@|$(SYSCONFDIR)|g' $< >$@
+
+.PHONY: FORCE
+FORCE:
+
+# The configuration is the administrator's: it is installed once, and never taken away.
 .PHONY: install
-install: all $(MAN_PAGES:%=$(BUILD)/man/%)
+install: all $(MAN_PAGES:%=$(BUILD)/man/%) $(UNITS:%=$(BUILD)/units/%)
 	@set -e; for entry in $(INSTALLED); do \
 	    source=$${entry%%:*}; rest=$${entry#*:}; \
 	    target="$(DESTDIR)$(PREFIX)/$${rest%:*}"; \
 	    echo "  install $$target"; \
 	    install -D -m "$${rest##*:}" "$$source" "$$target"; \
 	done
+	@set -e; config="$(DESTDIR)$(CONFIG_DIR)/drivepress.conf"; \
+	install -d -m 755 "$${config%/*}/conf.d"; \
+	if [ -e "$$config" ]; then \
+	    echo "  keep    $$config"; \
+	else \
+	    echo "  install $$config"; \
+	    install -m 644 systemd/drivepress.conf "$$config"; \
+	fi
 
 .PHONY: uninstall
 uninstall:
@@ -263,7 +297,8 @@ uninstall:
 	    echo "  remove $$target"; \
 	    rm -f "$$target"; \
 	done
-	@rmdir "$(DESTDIR)$(PREFIX)/libexec/drivepress" 2>/dev/null || true
+	@rmdir "$(DESTDIR)$(LIBEXECDIR)" 2>/dev/null || true
+	@[ ! -d "$(DESTDIR)$(CONFIG_DIR)" ] || echo "  keep   $(DESTDIR)$(CONFIG_DIR)"
 
 .PHONY: clean
 clean:
