@@ -79,8 +79,8 @@ static void forget(struct dock_files *files, struct dock_entry *entry)
     while (files->entries[i] != entry)
         i++;
     files->count--;
-    memmove(&files->entries[i], &files->entries[i + 1],
-            (files->count - i) * sizeof(files->entries[0]));
+    for (; i < files->count; i++)
+        files->entries[i] = files->entries[i + 1];
     files->read_again = files->left_out;
     if (entry->state == ENTRY_DRIVE && !files->closed)
         files->events.vanished(files->events.context, entry->name);

@@ -31,7 +31,7 @@ void config_complain(struct config_complaints *complaints, const char *file, uns
 {
     char number[16] = "";
     size_t length = strlen(file);
-    const char *shown = length > FILE_SHOWN_BYTES ? file + length - FILE_SHOWN_BYTES : file;
+    const char *shown = length > FILE_SHOWN_BYTES ? file + (length - FILE_SHOWN_BYTES) : file;
     va_list arguments;
 
     if (complaints->count++ >= CONFIG_COMPLAINTS_MAX)

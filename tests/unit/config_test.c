@@ -2,77 +2,10 @@
 #include "tests/unit/support.h"
 
 #include "lib/base/units.h"
-#include "lib/config/config.h"
 
-#include "tests/unit/image_files.h"
+#include "tests/unit/config_files.h"
 
-/* The configuration as an administrator meets it: files in a directory, and what is said of
- * mistakes. Each test has an empty directory; its files are main.conf and conf.d/. */
-
-#define MAIN "main.conf"
-
-static struct config_complaints complaints;
-
-static void write_text(const char *path, const char *text)
-{
-    files_write(path, text, strlen(text));
-}
-
-static void write_drop_in(const char *name, const char *text)
-{
-    char path[64];
-
-    (void)mkdir("conf.d", 0755);
-    (void)snprintf(path, sizeof(path), "conf.d/%s", name);
-    write_text(path, text);
-}
-
-/* Loads main.conf, which must be without a mistake. */
-static struct config *load(void)
-{
-    struct config *config = config_load(MAIN, &complaints);
-
-    if (config == NULL)
-        print_message("# %s\n", complaints.items[0]);
-    assert_non_null(config);
-    assert_int_equal(complaints.count, 0);
-    return config;
-}
-
-static struct config *load_text(const char *text)
-{
-    write_text(MAIN, text);
-    return load();
-}
-
-static bool was_said(const char *complaint)
-{
-    for (unsigned i = 0; i < complaints.count && i < CONFIG_COMPLAINTS_MAX; i++) {
-        if (strcmp(complaints.items[i], complaint) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* What is on disk is refused, with this complaint among others. */
-static void expect_complaint(const char *complaint)
-{
-    assert_null(config_load(MAIN, &complaints));
-    if (!was_said(complaint)) {
-        print_message("# not said: %s\n", complaint);
-        for (unsigned i = 0; i < complaints.count && i < CONFIG_COMPLAINTS_MAX; i++)
-            print_message("#     said: %s\n", complaints.items[i]);
-        fail();
-    }
-}
-
-/* A text is refused with exactly this complaint. */
-static void expect_only(const char *text, const char *complaint)
-{
-    write_text(MAIN, text);
-    expect_complaint(complaint);
-    assert_int_equal(complaints.count, 1);
-}
+/* The configuration as an administrator meets it: files, and what is said of mistakes. */
 
 static void an_empty_file_gives_the_defaults(void **state)
 {
@@ -162,40 +95,6 @@ static void words_mean_the_defaults(void **state)
     free(config);
 }
 
-static void slots_are_in_the_order_of_their_names_in_the_files(void **state)
-{
-    (void)state;
-    struct config *config = load_text("[slot B01]\n"
-                                      "usb = 0000:00:14.0/usb2/2.3   0000:00:14.0/usb3/2.3\n"
-                                      "row = 2\n"
-                                      "col = 1\n"
-                                      "[slot A01]\n"
-                                      "usb = 0000:00:14.0/usb3/4\n"
-                                      "lun = 15\n"
-                                      "[ slot  A.2 ]\n"
-                                      "usb = 0000:00:14.0/usb3/4\n"
-                                      "[slot SD]\n"
-                                      "mmc = 0000:00:1f.0\n");
-    const struct layout_slot *slots = config->layout.slots;
-    char text[PORT_TEXT_BYTES];
-
-    assert_int_equal(config->layout.count, 4);
-    assert_string_equal(slots[0].name, "B01");
-    assert_int_equal(slots[0].port_count, 2);
-    assert_string_equal(port_format(&slots[0].ports[0], text), "0000:00:14.0/usb2/2.3");
-    assert_string_equal(port_format(&slots[0].ports[1], text), "0000:00:14.0/usb3/2.3");
-    assert_int_equal(slots[0].row, 2);
-    assert_int_equal(slots[0].column, 1);
-    assert_string_equal(slots[1].name, "A01");
-    assert_int_equal(slots[1].lun, 15);
-    assert_int_equal(slots[1].row, 0);
-    assert_string_equal(slots[2].name, "A.2");
-    assert_string_equal(slots[3].name, "SD");
-    assert_string_equal(port_format(&slots[3].ports[0], text), "0000:00:1f.0/mmc");
-    assert_false(slots[3].automatic);
-    free(config);
-}
-
 static void drop_ins_are_read_by_name_and_the_last_one_counts(void **state)
 {
     (void)state;
@@ -219,20 +118,6 @@ static void drop_ins_are_read_by_name_and_the_last_one_counts(void **state)
     assert_int_equal(config->layout.count, strlen(order));
     for (size_t i = 0; i < strlen(order); i++)
         assert_int_equal(config->layout.slots[i].name[0], "abcdefgh"[i]);
-    free(config);
-}
-
-static void a_slot_of_a_later_file_replaces_the_one_before_as_a_whole(void **state)
-{
-    (void)state;
-    write_text(MAIN, "[slot A01]\nusb = a/usb2/1\nrow = 3\ncol = 4\n[slot A02]\nusb = a/usb2/2\n");
-    write_drop_in("s.conf", "[slot A01]\nusb = a/usb2/7\nlun = 1\n");
-    struct config *config = load();
-    assert_int_equal(config->layout.count, 2);
-    assert_string_equal(config->layout.slots[0].name, "A01");
-    assert_string_equal(config->layout.slots[0].ports[0].chain, "7");
-    assert_int_equal(config->layout.slots[0].lun, 1);
-    assert_int_equal(config->layout.slots[0].row, 0);
     free(config);
 }
 
@@ -319,18 +204,6 @@ static void bad_values_are_named_with_what_is_allowed(void **state)
     expect_only("[rig]\nname =\n",
                 "main.conf:2: [rig] name: \"\" is not a name; allowed: 1 to 63 bytes that can be "
                 "shown");
-}
-
-/* Each of these values of a key is refused. */
-static void refuse_values(const char *section, const char *key, const char *const *values)
-{
-    for (; *values != NULL; values++) {
-        char text[512];
-        (void)snprintf(text, sizeof(text), "[%s]\n%s = %s\n", section, key, *values);
-        write_text(MAIN, text);
-        if (config_load(MAIN, &complaints) != NULL)
-            fail_msg("accepted: %s", text);
-    }
 }
 
 static void limits_of_values_hold(void **state)
@@ -450,68 +323,6 @@ static void every_complaint_is_collected_and_the_further_ones_counted(void **sta
     assert_int_equal(complaints.count, 102);
 }
 
-static void slots_with_trouble_are_named_with_both_places(void **state)
-{
-    (void)state;
-    write_text(MAIN, "[slot A01]\nusb = a/usb2/1.2 a/usb3/1.2\n");
-    write_drop_in("s.conf", "[slot B01]\nlun = 0\nusb = a/usb3/1.2\n");
-    expect_complaint("conf.d/s.conf:3: [slot B01]: \"a/usb3/1.2\" with LUN 0 is not free; allowed: "
-                     "what is not slot A01 (main.conf:1)");
-    /* The same port with another LUN is free. */
-    write_drop_in("s.conf", "[slot B01]\nlun = 1\nusb = a/usb3/1.2\n");
-    free(load());
-}
-
-static void slots_must_be_whole(void **state)
-{
-    (void)state;
-    static const char *const usb[] = {"",
-                                      "a",
-                                      "a/usb2",
-                                      "a/usb2/",
-                                      "a/usb2/0",
-                                      "a/usb2/1,a/usb3/1",
-                                      "a/mmc",
-                                      "a/usb2/1 a/usb2/2",
-                                      "a/usb2/1 a/usb3/1 b/usb2/1",
-                                      NULL};
-    static const char *const mmc[] = {"", "a b", "a/usb2/1", "a/mmc/mmc", NULL};
-
-    expect_only("\n[slot A01]\nlun = 1\n",
-                "main.conf:2: [slot A01]: it has no port; allowed: either usb or mmc");
-    expect_only("[slot A01]\nusb = a/usb2/1\nmmc = a\n",
-                "main.conf:1: [slot A01]: it has usb and mmc; allowed: either usb or mmc");
-    expect_only("[slot A01]\nusb = a/usb2/1\nrow = 1\n",
-                "main.conf:1: [slot A01]: it has only one of row and col; allowed: both or none");
-    expect_only("[slot A01]\nusb = 1-2.3\n",
-                "main.conf:2: [slot A01] usb: \"1-2.3\" is not a USB port; allowed: such as "
-                "0000:00:14.0/usb2/2.3, or one of usb2 and one of usb3 with a blank between");
-    expect_only("[slot A01]\nusb = a/usb2/1\nlun = 16\n",
-                "main.conf:3: [slot A01] lun: \"16\" is not a number in range; allowed: 0 to 15");
-    expect_only("[slot A/1]\nusb = a/usb2/1\n",
-                "main.conf:1: [slot A/1]: \"A/1\" is not a slot's name; allowed: 1 to 31 printable "
-                "ASCII characters without blanks and /\\[]\";#=");
-    refuse_values("slot A01", "usb", usb);
-    refuse_values("slot A01", "mmc", mmc);
-}
-
-static void there_are_as_many_slots_as_a_rig_can_have(void **state)
-{
-    (void)state;
-    char text[SLOTS_MAX * 64];
-    size_t used = 0;
-
-    for (int i = 0; i < SLOTS_MAX; i++)
-        used += (size_t)snprintf(text + used, sizeof(text) - used, "[slot %d]\nusb = c%d/usb2/1\n",
-                                 i, i);
-    struct config *config = load_text(text);
-    assert_int_equal(config->layout.count, SLOTS_MAX);
-    free(config);
-    write_drop_in("one-more.conf", "[slot 7]\nusb = x/usb2/1\n[slot X]\nusb = x/usb2/2\n");
-    expect_complaint("conf.d/one-more.conf:3: [slot X]: there are too many slots; allowed: 256");
-    assert_int_equal(complaints.count, 1);
-}
-
 static void the_dock_holds_nothing_of_ours(void **state)
 {
     (void)state;
@@ -570,49 +381,6 @@ static void keys_that_need_a_restart_are_told(void **state)
     free(running);
 }
 
-static void slots_are_read_back_as_they_were_written(void **state)
-{
-    (void)state;
-    static const char controller[] = "012345678901234567890123456789012345678901234567890123456789"
-                                     "012";
-    struct config *config = load_text("[slot A01]\nusb = 0000:00:14.0/usb3/2.3 a/usb2/2.3\n"
-                                      "row = 1\ncol = 99\n"
-                                      "[slot A01.1]\nusb = 0000:00:14.0/usb3/2.3\nlun = 1\n"
-                                      "[slot SD]\nmmc = 0000:00:1f.0\n");
-    struct layout_slot longest = {.name = "1234567890123456789012345678901", .port_count = 2};
-    longest.ports[0].bus = PORT_USB2;
-    longest.ports[1].bus = PORT_USB3;
-    for (int i = 0; i < 2; i++) {
-        (void)snprintf(longest.ports[i].controller, sizeof(longest.ports[i].controller), "%s",
-                       controller);
-        (void)snprintf(longest.ports[i].chain, sizeof(longest.ports[i].chain),
-                       "255.255.255.255.255.255");
-    }
-    assert_int_equal(layout_add(&config->layout, &longest, NULL), LAYOUT_FINE);
-
-    char *text = config_slots_text(&config->layout);
-    assert_non_null(text);
-    assert_true(strncmp(text, "# ", 2) == 0);
-    struct config *again = load_text(text);
-    assert_int_equal(again->layout.count, 4);
-    for (uint32_t i = 0; i < 4; i++) {
-        const struct layout_slot *one = &config->layout.slots[i];
-        const struct layout_slot *other = &again->layout.slots[i];
-        assert_string_equal(one->name, other->name);
-        assert_int_equal(one->port_count, other->port_count);
-        for (unsigned k = 0; k < one->port_count; k++)
-            assert_true(port_equal(&one->ports[k], &other->ports[k]));
-        assert_int_equal(one->lun, other->lun);
-        assert_int_equal(one->row, other->row);
-        assert_int_equal(one->column, other->column);
-    }
-    free(text);
-    free(again);
-    free(config);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, files_setup, files_teardown)
-
 int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
@@ -620,9 +388,7 @@ int main(void)
         TEST(an_empty_file_gives_the_defaults),
         TEST(every_key_is_read),
         TEST(words_mean_the_defaults),
-        TEST(slots_are_in_the_order_of_their_names_in_the_files),
         TEST(drop_ins_are_read_by_name_and_the_last_one_counts),
-        TEST(a_slot_of_a_later_file_replaces_the_one_before_as_a_whole),
         TEST(a_missing_main_file_is_an_error_only_if_it_was_named),
         TEST(only_regular_files_of_a_bounded_size_are_read),
         TEST(too_many_drop_ins_are_refused),
@@ -635,12 +401,8 @@ int main(void)
         TEST(a_line_that_inih_would_cut_is_refused),
         TEST(only_text_is_read),
         TEST(every_complaint_is_collected_and_the_further_ones_counted),
-        TEST(slots_with_trouble_are_named_with_both_places),
-        TEST(slots_must_be_whole),
-        TEST(there_are_as_many_slots_as_a_rig_can_have),
         TEST(the_dock_holds_nothing_of_ours),
         TEST(keys_that_need_a_restart_are_told),
-        TEST(slots_are_read_back_as_they_were_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

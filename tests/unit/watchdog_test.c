@@ -264,6 +264,11 @@ static void an_engine_that_does_not_answer_stops_it(void **state)
     (void)uv_run(&loop, UV_RUN_NOWAIT);
     answer_probe();
     assert_int_equal(feedings_from_now(), 0);
+    /* Nor when it comes before the loop went round. */
+    watchdog = watchdog_start(&loop, hashers, &engine);
+    assert_int_equal(feedings_from_now(), 0);
+    stop();
+    answer_probe();
 }
 
 static void the_kernels_engine_answers(void **state)
