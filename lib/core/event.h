@@ -56,6 +56,8 @@ enum event_type {
     EVENT_DISARM,   /* no drive is started any more; running passes go on */
     EVENT_ATTACHED, /* a drive appeared in an empty slot, or replaced the one before */
     EVENT_DETACHED, /* the drive was pulled */
+    EVENT_CLEARED,  /* the slot, in which no drive is, stands for another place from now on: what is
+                     * still on show of a drive that is gone is not of that place */
     EVENT_START,    /* an operator starts the drive in the slot, again or for the first time: it is
                      * opened once it has answered all that it was asked before */
     EVENT_STOP,     /* an operator stops the slot's pass */
@@ -71,7 +73,7 @@ struct event {
     enum event_type type;
     uint64_t now_ns; /* a monotonic clock; never less than in the event before */
 
-    /* For ATTACHED, DETACHED, START, STOP, OPENED, WRITTEN, READ, FLUSHED. */
+    /* For ATTACHED, DETACHED, START, STOP, OPENED, WRITTEN, READ, FLUSHED; of CLEARED the slot. */
     uint32_t slot;
     uint64_t attachment;
 
@@ -92,7 +94,9 @@ struct event {
         } arm;
         struct {
             /* When the port got what is in it, on the clock of now_ns; 0: it was there before
-             * anybody looked. Only drives that came after arming start by themselves. */
+             * anybody looked. Only drives that came after arming start by themselves, and after
+             * the drive that was started in the slot before: news of one that is told of anew, with
+             * its old time, are no new drive. */
             uint64_t plugged_ns;
             uint64_t capacity_bytes; /* as the kernel tells without opening it; 0: not known */
             bool foreign;            /* it is also something that no drive is, such as a keyboard */

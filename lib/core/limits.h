@@ -63,6 +63,12 @@ enum {
  * at once a second (drivers/mmc/core/core.c, mmc_rescan). */
 #define UNPLUG_NS_DEFAULT (2 * NS_PER_S)
 
+/* How much later than the drive before a drive must have come into its slot to be another one: the
+ * time of one and the same jitters by milliseconds from one look to the next. The kernel wants a
+ * port to be steady for 100 ms before there is a drive in it (drivers/usb/core/hub.c,
+ * HUB_DEBOUNCE_STABLE). */
+#define PLUGGED_JITTER_NS (50 * NS_PER_MS)
+
 /* A master that delivers nothing for this long is a master-error. */
 #define MASTER_NS_DEFAULT (60 * NS_PER_S)
 

@@ -40,11 +40,16 @@ static void enter(struct press *press, uint32_t slot, enum slot_state state,
     pass->since_ns = press->now_ns;
 }
 
-/* Only a drive that was plugged in after arming is known to be meant. */
-static bool starts_by_itself(const struct press *press, const struct event *event)
+/* Only a drive that was plugged in after arming is known to be meant; and once: what came no later
+ * than the drive that was started here before is that one, of which the kernel tells anew. */
+static bool starts_by_itself(const struct press *press, uint32_t slot)
 {
-    return press->armed && event->attached.plugged_ns != 0 &&
-           event->attached.plugged_ns >= press->armed_ns;
+    const struct pass *pass = &press->passes[slot];
+    uint64_t plugged_ns = pass->drive.plugged_ns;
+
+    if (pass->started_plugged_ns != 0 && plugged_ns <= pass->started_plugged_ns + PLUGGED_JITTER_NS)
+        return false;
+    return press->armed && plugged_ns != 0 && plugged_ns >= press->armed_ns;
 }
 
 void pass_attached(struct press *press, uint32_t slot, const struct event *event,
@@ -60,12 +65,14 @@ void pass_attached(struct press *press, uint32_t slot, const struct event *event
                   .foreign = event->attached.foreign,
                   .not_in_rig = event->attached.not_in_rig,
                   .capacity_bytes = event->attached.capacity_bytes,
+                  .plugged_ns = event->attached.plugged_ns,
                   .attachment_first = event->attachment},
         .orphans = pass->orphans,
+        .started_plugged_ns = pass->started_plugged_ns,
         .since_ns = press->now_ns,
     };
     /* What can never be used says so at once, armed or not: nothing has to be opened for that. */
-    if (pass->drive.foreign || pass->drive.not_in_rig || starts_by_itself(press, event))
+    if (pass->drive.foreign || pass->drive.not_in_rig || starts_by_itself(press, slot))
         pass_begin(press, slot, event->attachment, actions);
     else
         enter(press, slot, SLOT_READY, actions);
@@ -96,8 +103,11 @@ void pass_begin(struct press *press, uint32_t slot, uint64_t attachment,
         .mode = press->armed_mode,
         .set = press->armed_images,
         .orphans = pass->orphans,
+        .started_plugged_ns = pass->started_plugged_ns,
         .since_ns = pass->since_ns,
     };
+    if (!pass->drive.foreign && !pass->drive.not_in_rig)
+        pass->started_plugged_ns = max_u64(pass->started_plugged_ns, pass->drive.plugged_ns);
     enter(press, slot, SLOT_IDENTIFYING, actions);
 }
 
@@ -195,6 +205,23 @@ void pass_clear(struct press *press, uint32_t slot, struct action_list *actions)
 {
     press->passes[slot].verdict = VERDICT_NONE;
     enter(press, slot, SLOT_EMPTY, actions);
+}
+
+void pass_reset(struct press *press, uint32_t slot, struct action_list *actions)
+{
+    struct pass *pass = &press->passes[slot];
+
+    check(!pass->drive.present && !slot_state_busy(pass->state));
+    if (pass->state != SLOT_EMPTY)
+        pass_clear(press, slot, actions);
+    *pass = (struct pass){
+        .state = SLOT_EMPTY,
+        .attachment = pass->attachment,
+        /* What the drives before still owe, nobody here waits for. */
+        .drive = {.attachment_first = pass->attachment + 1},
+        .orphans = pass->orphans,
+        .since_ns = press->now_ns,
+    };
 }
 
 static void begin_walk(struct press *press, uint32_t slot, enum lane_phase phase, uint32_t start)

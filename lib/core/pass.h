@@ -17,6 +17,7 @@ struct occupant {
     bool foreign;
     bool not_in_rig;
     uint64_t capacity_bytes; /* as the kernel told, or later the drive itself; 0: not known */
+    uint64_t plugged_ns;     /* when it came; 0: before anybody looked */
 
     uint64_t attachment_first; /* its number when it was attached; a START gives it another one */
     uint32_t owed; /* answers to requests of its passes that are over. A write among them may still
@@ -44,6 +45,9 @@ struct pass {
     /* Requests of this or earlier drives in the slot that the kernel still holds after their pass
      * ended. They keep their buffers, so they count against the slot's window. */
     uint32_t orphans;
+
+    /* When the latest came of the drives that were started in this slot; 0: none did. */
+    uint64_t started_plugged_ns;
 
     uint64_t since_ns; /* when it entered its state */
     uint64_t write_ns; /* spent in WRITING and FLUSHING before the present state */
@@ -97,6 +101,9 @@ void pass_answered_late(struct press *press, const struct event *event);
 
 /* The slot is empty again. */
 void pass_clear(struct press *press, uint32_t slot, struct action_list *actions);
+
+/* The slot, in which no drive is, begins anew: nothing of the drives before counts or shows. */
+void pass_reset(struct press *press, uint32_t slot, struct action_list *actions);
 
 /* The drive was opened, or not. */
 void pass_opened(struct press *press, uint32_t slot, const struct event *event,

@@ -255,6 +255,9 @@ static void dispatch(struct press *press, const struct event *event, struct acti
     case EVENT_DETACHED:
         on_detached(press, event, actions);
         break;
+    case EVENT_CLEARED:
+        pass_reset(press, event->slot, actions);
+        break;
     case EVENT_START:
         on_start(press, event, actions);
         break;

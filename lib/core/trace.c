@@ -10,7 +10,9 @@
 enum {
     SET_TEXT_BYTES = 128, /* at most 121 characters: "0-1,3-4," and so on to "60-61,63" */
     TIME_TEXT_BYTES = 32,
-    WHO_TEXT_BYTES = 40,
+    WHO_TEXT_BYTES = 32,
+    PLUGGED_TEXT_BYTES = TIME_TEXT_BYTES + 8,
+    CAPACITY_TEXT_BYTES = 32,
     OUTCOME_TEXT_BYTES = 64,
 };
 
@@ -187,19 +189,22 @@ static void format_set(char text[SET_TEXT_BYTES], uint64_t set)
 static void trace_attached(char line[TRACE_LINE_BYTES], const char *time, const char *who,
                            const struct event *event)
 {
-    char plugged[TIME_TEXT_BYTES + 16] = " before";
+    const char *foreign = event->attached.foreign ? " foreign" : "";
+    const char *not_in_rig = event->attached.not_in_rig ? " not-in-rig" : "";
+    char plugged[PLUGGED_TEXT_BYTES];
     char since[TIME_TEXT_BYTES];
-    char capacity[40] = "";
+    char capacity[CAPACITY_TEXT_BYTES] = "";
 
     format_time(since, event->attached.plugged_ns);
     if (event->attached.plugged_ns != 0)
-        (void)snprintf(plugged, sizeof(plugged), " at %s s", skip_spaces(since));
+        (void)snprintf(plugged, sizeof(plugged), "at %s s", skip_spaces(since));
+    else
+        (void)snprintf(plugged, sizeof(plugged), "before");
     if (event->attached.capacity_bytes != 0)
         (void)snprintf(capacity, sizeof(capacity), " capacity %" PRIu64,
                        event->attached.capacity_bytes);
-    (void)snprintf(line, TRACE_LINE_BYTES, "%s s < attached %s plugged%s%s%s%s", time, who, plugged,
-                   capacity, event->attached.foreign ? " foreign" : "",
-                   event->attached.not_in_rig ? " not-in-rig" : "");
+    (void)snprintf(line, TRACE_LINE_BYTES, "%s s < attached %s plugged %s%s%s%s", time, who,
+                   plugged, capacity, foreign, not_in_rig);
 }
 
 /* What is to be done with drives, and with which. */
@@ -247,6 +252,9 @@ void trace_event(char line[TRACE_LINE_BYTES], const struct event *event)
         return;
     case EVENT_DETACHED:
         (void)snprintf(line, TRACE_LINE_BYTES, "%s s < detached %s", time, who);
+        return;
+    case EVENT_CLEARED:
+        (void)snprintf(line, TRACE_LINE_BYTES, "%s s < cleared %" PRIu32, time, event->slot);
         return;
     case EVENT_START:
         (void)snprintf(line, TRACE_LINE_BYTES, "%s s < start %s as #%" PRIu64, time, who,

@@ -163,11 +163,18 @@ static void do_fill(struct scenario *scenario)
 
 static void do_attach(struct scenario *scenario)
 {
-    static const char *const when[] = {"before"};
+    static const char *const when[] = {"before", "anew"};
+    struct rig_drive *drive = &scenario->rig->drives[slot(scenario, 1)];
+    unsigned which = scenario->word_count > 2 ? choice(scenario, 2, when, 2) : 2;
 
-    scenario->rig->drives[slot(scenario, 1)].plugged_before =
-        scenario->word_count > 2 && choice(scenario, 2, when, 1) == 0;
+    drive->plugged_before = which == 0;
+    drive->told_anew = which == 1;
     (void)rig_attach(scenario->rig, slot(scenario, 1));
+}
+
+static void do_clear(struct scenario *scenario)
+{
+    rig_clear(scenario->rig, slot(scenario, 1));
 }
 
 static void do_start(struct scenario *scenario)
@@ -217,7 +224,7 @@ static const struct {
     {"arm", do_arm, false},         {"attach", do_attach, false},
     {"detach", do_detach, false},   {"stop", do_stop, false},
     {"release", do_release, false}, {"fill", do_fill, false},
-    {"fault", do_fault, false},
+    {"fault", do_fault, false},     {"clear", do_clear, false},
 };
 
 static void run_command(struct scenario *scenario)

@@ -60,11 +60,14 @@ static void fail(struct world *world, uint32_t index, enum verdict fault)
 static void begin(struct world *world, uint32_t index)
 {
     struct account *account = account_at(world, index);
+    uint64_t *started_ns = &world->oracle.started_plugged_ns[world->attachments[index].slot];
 
     account->begins = true;
     account->begun_ns = world->now_ns;
     account->mode = world->armed_mode;
     account->set = world->armed_set;
+    if (!account->not_in_rig && !account->foreign)
+        *started_ns = max_u64(*started_ns, account->plugged_ns);
     if (account->not_in_rig || account->foreign)
         world->statistics->strangers++;
     if (account->not_in_rig)
@@ -75,6 +78,19 @@ static void begin(struct world *world, uint32_t index)
         make_due(world, index, bit(VERDICT_MASTER_ERROR));
     else if (oracle_owed(world, index) > 0)
         world->statistics->waits_for_owed++;
+}
+
+/* A drive that came after arming, and is not the one that was begun before. */
+static bool starts_by_itself(struct world *world, uint32_t slot, uint64_t plugged_ns)
+{
+    uint64_t started_ns = world->oracle.started_plugged_ns[slot];
+
+    if (!world->armed || plugged_ns == 0 || plugged_ns < world->armed_ns)
+        return false;
+    if (started_ns == 0 || plugged_ns > started_ns + PLUGGED_JITTER_NS)
+        return true;
+    world->statistics->retold++;
+    return false;
 }
 
 static void see_attached(struct world *world, uint32_t index, const struct event *event)
@@ -92,15 +108,27 @@ static void see_attached(struct world *world, uint32_t index, const struct event
         .foreign = event->attached.foreign,
         .not_in_rig = event->attached.not_in_rig,
         .capacity_bytes = event->attached.capacity_bytes,
+        .plugged_ns = plugged_ns,
         .image = NO_IMAGE,
         .waits_since_ns = FOREVER_NS,
         .next_chunk = UNKNOWN_CHUNK,
     };
     if (event->attached.foreign || event->attached.not_in_rig ||
-        (world->armed && plugged_ns != 0 && plugged_ns >= world->armed_ns))
+        starts_by_itself(world, slot, plugged_ns))
         begin(world, index);
     else
         world->statistics->ready++;
+}
+
+/* Nobody is there, so nothing of anybody counts from now on. */
+static void see_cleared(struct world *world, uint32_t slot)
+{
+    uint32_t *current = &world->oracle.current[slot];
+
+    if (*current != NOBODY && account_at(world, *current)->state != SLOT_EMPTY)
+        world->statistics->cleared++;
+    *current = NOBODY;
+    world->oracle.started_plugged_ns[slot] = 0;
 }
 
 static void see_start(struct world *world, uint32_t index, const struct event *event)
@@ -125,6 +153,7 @@ static void see_start(struct world *world, uint32_t index, const struct event *e
         .foreign = before->foreign,
         .not_in_rig = before->not_in_rig,
         .capacity_bytes = before->capacity_bytes,
+        .plugged_ns = before->plugged_ns,
         .image = NO_IMAGE,
         .waits_since_ns = FOREVER_NS,
         .next_chunk = UNKNOWN_CHUNK,
@@ -374,6 +403,9 @@ void oracle_event(struct world *world, const struct event *event, const struct r
     case EVENT_DETACHED:
         if (is_live(world, index))
             lose(world, index);
+        break;
+    case EVENT_CLEARED:
+        see_cleared(world, event->slot);
         break;
     case EVENT_START:
         see_start(world, index, event);

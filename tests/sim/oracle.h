@@ -14,8 +14,10 @@
  * - no false PASS: at the verdict the drive's bytes are the image's, each was read back after the
  *   flush, and the drive never answered with a fault
  * - no false blame: a verdict names something that this drive showed in this world
- * - nobody is begun who was not to be: what was plugged in before arming waits for its start, and
- *   what passed stays as it is; who is to begin does so at once
+ * - nobody is begun who was not to be: what was plugged in before arming waits for its start, so
+ *   does one that was begun and is told of anew, and what passed stays as it is; who is to begin
+ *   does so at once
+ * - a slot that stands for another place shows nothing of the one before
  * - each drive gets the largest of its images that fits
  * - exactly one verdict per attachment that was begun, in bounded time, and at once when it is due;
  *   what may be a removal is held back for its time
@@ -36,6 +38,7 @@ struct account {
     uint64_t capacity_bytes; /* as far as the core can know it */
     bool begins;             /* it is to be opened and judged */
     uint64_t begun_ns;
+    uint64_t plugged_ns;
     enum press_mode mode;
     uint64_t set;         /* of the images that it may get */
     uint32_t image;       /* or NO_IMAGE */
@@ -92,11 +95,12 @@ struct due {
 struct oracle {
     struct account accounts[ORACLE_ACCOUNTS_MAX];
     struct master_account masters[ORACLE_IMAGES_MAX];
-    uint32_t current[ORACLE_SLOTS_MAX];     /* account of the drive in the slot; or NOBODY */
-    uint32_t outstanding[ORACLE_SLOTS_MAX]; /* transfers of all that were ever in the slot */
-    uint32_t loads;                         /* in flight */
-    uint64_t loads_asked;                   /* in all */
-    uint64_t bound_ns;                      /* within which every attachment has its verdict */
+    uint32_t current[ORACLE_SLOTS_MAX];            /* account of the drive in the slot; or NOBODY */
+    uint32_t outstanding[ORACLE_SLOTS_MAX];        /* transfers of all that were ever in the slot */
+    uint64_t started_plugged_ns[ORACLE_SLOTS_MAX]; /* the latest of the drives begun; 0: none */
+    uint32_t loads;                                /* in flight */
+    uint64_t loads_asked;                          /* in all */
+    uint64_t bound_ns; /* within which every attachment has its verdict */
 
     /* What the event of this step makes due: at most for a drive and the one that replaces it. */
     struct due dues[2];
@@ -120,6 +124,9 @@ void oracle_step_done(struct world *world, const struct event *event);
 
 /* After the last step of the world. */
 void oracle_end(struct world *world);
+
+/* No drive is in the slot, as far as the core was told. */
+bool oracle_is_vacant(struct world *world, uint32_t slot);
 
 /* What the core must say of a slot and of an image, and does say. */
 enum press_start oracle_may_start(struct world *world, uint32_t slot);
@@ -152,6 +159,8 @@ struct sim_statistics {
     uint64_t images_replaced;
     uint64_t smaller_images; /* chosen, for the largest did not fit or was broken */
     uint64_t strangers;
+    uint64_t retold;         /* drives that did not start a second time by themselves */
+    uint64_t cleared;        /* slots that still showed a drive when they became another place */
     uint64_t held_unplugged; /* an error turned out to be a removal */
     uint64_t held_blamed;    /* or not */
 };

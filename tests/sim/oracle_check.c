@@ -151,6 +151,18 @@ static void check_emptied(struct world *world, uint32_t index)
                      slot_state_word(account->state));
 }
 
+/* A slot that stands for another place now shows nothing. */
+static void check_cleared(const struct world *world, uint32_t slot)
+{
+    struct slot_report report;
+
+    press_report(world->press, slot, world->now_ns, &report);
+    if (report.state != SLOT_EMPTY || report.verdict != VERDICT_NONE || report.image_bytes != 0 ||
+        report.capacity_bytes != 0 || report.written_bytes != 0 || report.verified_bytes != 0 ||
+        report.bad_chunk_count != 0)
+        sim_complain("slot %u was cleared, and still shows a drive", slot);
+}
+
 /* What is due now was given now. */
 static void check_dues(struct world *world)
 {
@@ -167,8 +179,10 @@ static void check_dues(struct world *world)
 static void check_begun(struct world *world, uint32_t slot)
 {
     uint32_t index = world->oracle.current[slot];
-    const struct account *account = account_at(world, index);
 
+    if (index == NOBODY)
+        return;
+    const struct account *account = account_at(world, index);
     if (account->begins && account->verdict == VERDICT_NONE && !slot_state_busy(account->state))
         sim_complain("attachment %u was to begin, but did not", index + 1);
     if (!account->begins && account->state != SLOT_READY && account->state != SLOT_EMPTY)
@@ -200,6 +214,8 @@ void oracle_step_done(struct world *world, const struct event *event)
         check_slot(world, slot, event);
     if (event->type == EVENT_ATTACHED || event->type == EVENT_START)
         check_begun(world, event->slot);
+    if (event->type == EVENT_CLEARED)
+        check_cleared(world, event->slot);
     if (event->type == EVENT_DETACHED &&
         oracle->current[event->slot] == (uint32_t)event->attachment - 1)
         check_emptied(world, (uint32_t)event->attachment - 1);
@@ -227,6 +243,13 @@ void oracle_end(struct world *world)
                 world->statistics->faults[fault]++;
         }
     }
+}
+
+bool oracle_is_vacant(struct world *world, uint32_t slot)
+{
+    uint32_t index = world->oracle.current[slot];
+
+    return index == NOBODY || world_visit(world, index)->detached;
 }
 
 /* --- What the core says when it is asked ------------------------------------------------------ */

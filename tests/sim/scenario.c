@@ -35,6 +35,8 @@ static void choose_temper(struct world *world)
         .starts = temper_of(random, 25, 90),
         .before = temper_of(random, 3, 40),
         .slow_news = temper_of(random, 10, 60),
+        .retold = temper_of(random, 5, 60),
+        .clears = temper_of(random, 5, 60),
         .strangers = temper_of(random, 1, 6),
         .errors_first = temper_of(random, 50, 100),
         .early_replugs = temper_of(random, 40, 100),

@@ -107,6 +107,7 @@ static const struct {
     INGREDIENT(second_starts),    INGREDIENT(futile_starts),   INGREDIENT(waits_for_owed),
     INGREDIENT(images_forgotten), INGREDIENT(images_replaced), INGREDIENT(smaller_images),
     INGREDIENT(strangers),        INGREDIENT(held_unplugged),  INGREDIENT(held_blamed),
+    INGREDIENT(retold),           INGREDIENT(cleared),
 #undef INGREDIENT
 };
 

@@ -122,12 +122,17 @@ static void answer(struct world *world, uint32_t index)
 }
 
 /* When the drive was plugged in, of which the news comes now. */
-static uint64_t plugged_ns(struct world *world)
+static uint64_t plugged_ns(struct world *world, uint32_t slot)
 {
     struct random *random = &world->random;
+    uint64_t before_ns = world->plugged_ns[slot];
 
     if (random_chance(random, world->temper.before))
         return 0;
+    /* The same time comes out a little different each time. */
+    if (before_ns > PLUGGED_JITTER_NS && random_chance(random, world->temper.retold))
+        return min_u64(world->now_ns, before_ns - PLUGGED_JITTER_NS +
+                                          random_below(random, 2 * PLUGGED_JITTER_NS + 2));
     if (!random_chance(random, world->temper.slow_news))
         return world->now_ns;
     return world->now_ns - random_spread(random, 1, min_u64(2 * NS_PER_S, world->now_ns - 1));
@@ -152,11 +157,19 @@ static void attach(struct world *world, uint32_t slot)
         world_plan(world, random_below(random, world->span_ns), MOMENT_STOP, index);
     if (random_chance(random, world->temper.starts / 4))
         world_plan(world, random_below(random, world->span_ns), MOMENT_START, index);
-    event.attached.plugged_ns = plugged_ns(world);
+    event.attached.plugged_ns = plugged_ns(world, slot);
+    world->plugged_ns[slot] = event.attached.plugged_ns;
     event.attached.capacity_bytes = random_chance(random, 50) ? drive->facts.capacity_bytes : 0;
     event.attached.foreign = random_chance(random, world->temper.strangers);
     event.attached.not_in_rig = random_chance(random, world->temper.strangers);
     step(world, &event, NULL);
+}
+
+/* The slot stands for another place from now on, if no drive is in it. */
+static void clear(struct world *world, uint32_t slot)
+{
+    if (oracle_is_vacant(world, slot))
+        step(world, &(struct event){.type = EVENT_CLEARED, .slot = slot}, NULL);
 }
 
 /* An operator starts what he believes to be in the slot. The drive gets its new number if the core
@@ -270,6 +283,9 @@ static void live_through(struct world *world, const struct moment *moment)
     case MOMENT_STOP:
         step_for(world, EVENT_STOP, moment->index);
         break;
+    case MOMENT_CLEAR:
+        clear(world, moment->index);
+        break;
     case MOMENT_ARM:
         arm(world);
         break;
@@ -322,6 +338,7 @@ void world_run(struct world *world, uint64_t seed)
     world->steps = 0;
     world->tick_planned = false;
     memset(world->uses, 0, sizeof(world->uses));
+    memset(world->plugged_ns, 0, sizeof(world->plugged_ns));
     scenario_build(world);
     begin(world);
     while (world->moment_count > 0) {

@@ -102,6 +102,7 @@ enum moment_kind {
     MOMENT_DETACH, /* index: visit; the event */
     MOMENT_START,  /* index: attachment, which may be out of date */
     MOMENT_STOP,   /* index: attachment */
+    MOMENT_CLEAR,  /* index: slot; it is to stand for another place */
     MOMENT_ARM,
     MOMENT_DISARM,
     MOMENT_IMAGE, /* index: image, to be forgotten or to be another one */
@@ -126,6 +127,8 @@ struct temper {
     unsigned starts;        /* by an operator, whatever the drive's state */
     unsigned before;        /* drives that were plugged in before anybody looked */
     unsigned slow_news;     /* they were plugged in some time before the event comes */
+    unsigned retold;        /* the drive before, told of anew */
+    unsigned clears;        /* slots that stand for another place once their drive is gone */
     unsigned strangers;     /* foreign devices, and ports that are not the rig's */
     unsigned errors_first;  /* requests of a drive that was pulled end with errors, not as gone */
     unsigned early_replugs; /* the next drive comes within microseconds */
@@ -155,6 +158,8 @@ struct world {
     uint32_t attachment_count;
     uint32_t starts_left;
     uint32_t visits_left[WORLD_SLOTS_MAX];
+    uint64_t
+        plugged_ns[WORLD_SLOTS_MAX]; /* of the latest visit; 0: none, or before anybody looked */
     struct drive drives[WORLD_VISITS_MAX];
     uint32_t drive_count;
 

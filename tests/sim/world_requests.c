@@ -245,6 +245,8 @@ void world_leave(struct world *world, uint32_t visit)
         if (!late)
             detach_ns = min_u64(detach_ns, gap_ns / 2);
     }
+    if (random_chance(random, world->temper.clears))
+        world_plan(world, random_spread(random, NS_PER_US, 2 * NS_PER_S), MOMENT_CLEAR, slot);
     if (lost)
         world->statistics->lost_detaches++;
     else

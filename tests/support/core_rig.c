@@ -487,7 +487,9 @@ uint64_t rig_attach(struct rig *rig, uint32_t slot)
     drive->attachment_first = drive->attachment;
     drive->busy_until_ns = rig->now_ns;
     event.attachment = drive->attachment;
-    event.attached.plugged_ns = drive->plugged_before ? 0 : rig->now_ns;
+    if (!drive->told_anew)
+        drive->plugged_ns = drive->plugged_before ? 0 : rig->now_ns;
+    event.attached.plugged_ns = drive->plugged_ns;
     event.attached.capacity_bytes = drive->told_bytes;
     event.attached.foreign = drive->foreign;
     event.attached.not_in_rig = drive->not_in_rig;
@@ -509,6 +511,11 @@ void rig_detach(struct rig *rig, uint32_t slot)
             rig->faults[i].times = 0;
     }
     step(rig, &event);
+}
+
+void rig_clear(struct rig *rig, uint32_t slot)
+{
+    step(rig, &(struct event){.type = EVENT_CLEARED, .slot = slot});
 }
 
 void rig_stop(struct rig *rig, uint32_t slot)

@@ -58,6 +58,8 @@ struct rig_drive {
     uint64_t attachment;       /* 0: none */
     uint64_t attachment_first; /* its number when it came, before it was started again */
     bool plugged_before;       /* it was there before anybody looked */
+    bool told_anew;            /* its plugged_ns stays as it is: it came then */
+    uint64_t plugged_ns;       /* when the latest came; 0: before anybody looked */
     uint64_t told_bytes;       /* its capacity as the kernel tells; 0: it does not */
     bool foreign;
     bool not_in_rig;
@@ -152,6 +154,9 @@ uint64_t rig_attach(struct rig *rig, uint32_t slot);
 
 /* The drive is pulled: its requests end with RIG_GONE after late_ns. Its faults go with it. */
 void rig_detach(struct rig *rig, uint32_t slot);
+
+/* The slot, in which no drive is, stands for another place from now on. */
+void rig_clear(struct rig *rig, uint32_t slot);
 
 void rig_stop(struct rig *rig, uint32_t slot);
 

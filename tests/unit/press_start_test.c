@@ -60,6 +60,83 @@ static void a_drive_starts_by_itself_only_after_the_last_arming(void **state)
     rig_free(rig);
 }
 
+/* As when its driver is unbound and bound again: it has passed, and its old time. */
+static void a_drive_that_is_told_of_anew_does_not_start_again(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready(1, 5, MODE_WRITE, true);
+    (void)rig_attach(rig, 0);
+    rig_run(rig);
+    expect_state(rig, 0, SLOT_PASSED);
+    rig_detach(rig, 0);
+    rig->drives[0].told_anew = true;
+    uint64_t anew = rig_attach(rig, 0);
+    expect_state(rig, 0, SLOT_READY);
+    rig_detach(rig, 0);
+    rig->drives[0].plugged_ns += PLUGGED_JITTER_NS; /* its time came out differently */
+    uint64_t jittered = rig_attach(rig, 0);
+    rig_detach(rig, 0);
+    rig->drives[0].plugged_ns++;
+    uint64_t other = rig_attach(rig, 0);
+    rig_run(rig);
+
+    expect_untouched(rig, anew);
+    expect_untouched(rig, jittered);
+    expect(rig, other, VERDICT_PASSED);
+    rig_free(rig);
+}
+
+static void a_drive_that_an_operator_started_does_not_start_again_by_itself(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready(1, 5, MODE_WRITE, true);
+    rig->drives[0].foreign = true; /* refused, which is no start */
+    (void)rig_attach(rig, 0);
+    rig_run(rig);
+    rig_detach(rig, 0);
+    rig->drives[0].foreign = false;
+    rig->drives[0].told_anew = true;
+    uint64_t first = rig_attach(rig, 0);
+    rig_run(rig);
+    expect(rig, first, VERDICT_PASSED);
+    uint64_t came_ns = rig->drives[0].plugged_ns;
+    rig_detach(rig, 0);
+    rig->drives[0].plugged_ns = 0; /* in doubt */
+    (void)rig_attach(rig, 0);
+    uint64_t again = rig_start_drive(rig, 0);
+    rig_run(rig);
+    expect(rig, again, VERDICT_PASSED);
+    rig_detach(rig, 0);
+    rig->drives[0].plugged_ns = came_ns;
+    expect_untouched(rig, rig_attach(rig, 0));
+    expect_state(rig, 0, SLOT_READY);
+    rig_free(rig);
+}
+
+static void a_slot_that_is_another_place_shows_nothing_of_the_drive_before(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready(1, 20, MODE_WRITE, true);
+    rig_fault(rig, ACTION_WRITE, 0, 3, RIG_NEVER, 1);
+    (void)rig_attach(rig, 0);
+    rig_pass(rig, 500 * MS);
+    rig_detach(rig, 0);
+    expect_state(rig, 0, SLOT_FAILED);
+    rig_clear(rig, 0);
+    expect_state(rig, 0, SLOT_EMPTY);
+    assert_int_equal(rig_report(rig, 0).verdict, VERDICT_NONE);
+    assert_int_equal(rig_report(rig, 0).written_bytes, 0);
+    assert_int_equal(rig_report(rig, 0).capacity_bytes, 0);
+    rig_clear(rig, 0); /* it is empty */
+    assert_int_equal(rig->actions->count, 0);
+    rig->drives[0].told_anew = true; /* of the other place: it never started here */
+    uint64_t next = rig_attach(rig, 0);
+    rig_release(rig); /* the late answer: for the drive that is gone */
+    rig_run(rig);
+    expect(rig, next, VERDICT_PASSED);
+    rig_free(rig);
+}
+
 static void a_drive_that_is_ready_can_be_pulled_and_replaced(void **state)
 {
     (void)state;
@@ -476,6 +553,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drive_that_was_there_before_is_not_touched),
         cmocka_unit_test(a_drive_starts_by_itself_only_after_the_last_arming),
+        cmocka_unit_test(a_drive_that_is_told_of_anew_does_not_start_again),
+        cmocka_unit_test(a_drive_that_an_operator_started_does_not_start_again_by_itself),
+        cmocka_unit_test(a_slot_that_is_another_place_shows_nothing_of_the_drive_before),
         cmocka_unit_test(a_drive_that_is_ready_can_be_pulled_and_replaced),
         cmocka_unit_test(disarming_lets_running_passes_go_on),
         cmocka_unit_test(a_pass_goes_on_as_it_began_when_the_rig_is_armed_anew),

@@ -55,8 +55,12 @@ static void a_drive_can_be_replaced_in_every_state(void **state)
     for (size_t i = 0; i < array_count(busy_states); i++) {
         struct rig *rig = rig_ready(1, 20, MODE_WRITE, true);
         rig->late_ns = 100 * MS;
+        rig_pass(rig, 2 * PLUGGED_JITTER_NS);
+        rig->drives[0].told_anew = true; /* the news of it come late */
+        rig->drives[0].plugged_ns = RIG_BEGIN_NS;
         uint64_t first = rig_attach(rig, 0);
         run_to(rig, 0, busy_states[i]);
+        rig->drives[0].told_anew = false;
         uint64_t second = rig_attach(rig, 0); /* its predecessor's removal was lost */
         rig_run(rig);
         expect(rig, first, VERDICT_UNPLUGGED);

@@ -113,6 +113,7 @@ static void settings_are_told_whole(void **state)
     struct event start = {.type = EVENT_START, .slot = 2, .attachment = 7};
     start.start.attachment = 11;
     expect_line(&start, "    0.000 s < start 2#7 as #11");
+    expect_line(&(struct event){.type = EVENT_CLEARED, .slot = 2}, "    0.000 s < cleared 2");
 }
 
 static void refusals_have_no_facts(void **state)
