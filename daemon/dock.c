@@ -21,8 +21,10 @@
  * Failure modes: messages are lost (IN_Q_OVERFLOW): the directory is read again, and a file is the
  * one that was there only if inode and birth are the same. The directory is deleted, moved away,
  * unmounted, or another is mounted over it: its path is looked at now and then, and followed again
- * when it is back. A message that is older than a reading can only tell of what came after the
- * watch began, so that a file that was read already is at worst reported as gone and there again.
+ * when it is back; its files then count as there from the start. So do those of a directory that
+ * could not be read, or not all of it. A message that is older than a reading can only tell of what
+ * came after the watch began, so that a file that was read already is at worst reported as gone and
+ * there again.
  */
 
 enum {
@@ -83,11 +85,22 @@ static void check_directory(struct dock *dock)
                              !dock_identity_equal(&identity, &dock->watched)))
         lose_directory(dock);
     if (dock->watch < 0 && !dock->files.closed && watch_directory(dock) == 0) {
-        dock->files.left_out = false;
+        dock_files_start_anew(&dock->files);
         dock->files.events.directory(dock->files.events.context, true);
         if (!dock->files.closed)
-            dock_files_read(&dock->files, DOCK_ARRIVAL_SEEN);
+            dock_files_read(&dock->files, DOCK_ARRIVAL_FOUND);
     }
+}
+
+/* Reads again what is watched, never another directory that is in its place meanwhile: that one's
+ * files did not come just now. */
+static void read_again(struct dock *dock)
+{
+    int watch = dock->watch;
+
+    check_directory(dock);
+    if (!dock->files.closed && watch >= 0 && dock->watch == watch)
+        dock_files_read(&dock->files, DOCK_ARRIVAL_SEEN);
 }
 
 /* --- Messages --------------------------------------------------------------------------------- */
@@ -113,8 +126,8 @@ static void on_timer(uv_timer_t *timer)
         dock->checked_ms = uv_now(timer->loop);
         check_directory(dock);
     }
-    if (!dock->files.closed && dock->watch >= 0 && dock->files.read_again)
-        dock_files_read(&dock->files, DOCK_ARRIVAL_SEEN);
+    if (!dock->files.closed && dock->files.read_again)
+        read_again(dock);
     schedule(dock);
 }
 
@@ -132,8 +145,7 @@ static void take_name(struct dock *dock, uint32_t mask, const char *name)
 static void take_message(struct dock *dock, const struct inotify_event *message)
 {
     if ((message->mask & IN_Q_OVERFLOW) != 0) {
-        if (dock->watch >= 0)
-            dock_files_read(&dock->files, DOCK_ARRIVAL_SEEN);
+        read_again(dock);
         return;
     }
     /* Of a directory that was lost there may be messages left. */
@@ -167,9 +179,9 @@ static void on_messages(uv_poll_t *poll, int status, int events)
 
 /* --- Opening and closing ---------------------------------------------------------------------- */
 
-static struct dock *refuse(struct dock *dock, char reason[256], const char *why)
+static struct dock *refuse(struct dock *dock, char reason[DOCK_REASON_BYTES], const char *why)
 {
-    (void)snprintf(reason, 256, "the dock %.160s: %.80s", dock->files.directory, why);
+    (void)snprintf(reason, DOCK_REASON_BYTES, "the dock %.160s: %.80s", dock->files.directory, why);
     if (dock->inotify_fd >= 0)
         (void)close(dock->inotify_fd);
     free(dock);
@@ -177,12 +189,12 @@ static struct dock *refuse(struct dock *dock, char reason[256], const char *why)
 }
 
 struct dock *dock_open(uv_loop_t *loop, const char *directory, const struct dock_events *events,
-                       char reason[256])
+                       char reason[DOCK_REASON_BYTES])
 {
     struct dock *dock = calloc(1, sizeof(*dock));
 
     if (dock == NULL) {
-        (void)snprintf(reason, 256, "no memory for the dock");
+        (void)snprintf(reason, DOCK_REASON_BYTES, "no memory for the dock");
         return NULL;
     }
     dock->files.events = *events;

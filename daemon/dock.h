@@ -19,7 +19,7 @@
  * has a size that does not change for DOCK_SETTLE_MS, or when who writes it closes it, or at once
  * when it was moved here. */
 
-enum { DOCK_SETTLE_MS = 300 };
+enum { DOCK_SETTLE_MS = 300, DOCK_REASON_BYTES = 256 };
 
 struct dock;
 
@@ -28,7 +28,8 @@ struct dock_drive {
     char path[PATH_MAX];
     uint64_t capacity_bytes;
     bool simulated;  /* it has a description */
-    bool from_start; /* it was there when the dock was opened */
+    bool from_start; /* nobody saw it come: it was there when the dock was opened, when its
+                      * directory came back, or when that could be read again */
 };
 
 struct dock_events {
@@ -43,7 +44,7 @@ struct dock_events {
 /* Watches an absolute directory, which must exist. `appeared` comes from inside this call for the
  * files that are there. NULL with a reason for people. `events` is copied. */
 struct dock *dock_open(uv_loop_t *loop, const char *directory, const struct dock_events *events,
-                       char reason[256]);
+                       char reason[DOCK_REASON_BYTES]);
 
 /* No event comes from inside this call or later. The loop must run once more before it is closed.
  */

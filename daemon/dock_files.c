@@ -25,6 +25,7 @@ struct dock_entry {
     uint64_t size_bytes; /* while settling, when it was looked at last */
     unsigned looks;      /* that found this size, not 0 */
     bool seen;           /* by the reading that goes on */
+    bool from_start;     /* as in struct dock_drive */
     char name[];
 };
 
@@ -102,10 +103,12 @@ void dock_files_leave_all(struct dock_files *files)
 
 static void leave_out(struct dock_files *files, const char *name)
 {
-    if (!files->left_out)
-        files->events.ignored(files->events.context, name,
-                              "there are too many files in the dock: some are left out");
     files->left_out = true;
+    if (files->left_out_told)
+        return;
+    files->left_out_told = true;
+    files->events.ignored(files->events.context, name,
+                          "there are too many files in the dock: some are left out");
 }
 
 /* NULL when there are too many, or no memory: the file is left out. */
@@ -126,9 +129,10 @@ static struct dock_entry *add(struct dock_files *files, const char *name)
 
 /* The file is a drive from now on. The description beside it is never overlooked, whatever kind of
  * file it is: a drive that was to be played must not be taken for a real one. */
-static void become_drive(struct dock_files *files, struct dock_entry *entry, bool from_start)
+static void become_drive(struct dock_files *files, struct dock_entry *entry)
 {
-    struct dock_drive drive = {.capacity_bytes = entry->size_bytes, .from_start = from_start};
+    struct dock_drive drive = {.capacity_bytes = entry->size_bytes,
+                               .from_start = entry->from_start};
     char description[PATH_MAX + NAME_MAX];
     struct stat status;
 
@@ -149,15 +153,25 @@ static bool is_hidden_or_description(const char *name)
     return name[0] == '.' || (length >= 4 && strcmp(name + length - 4, ".sim") == 0);
 }
 
+/* Something in the directory cannot be seen now: it is read again. */
+static void stay_blind(struct dock_files *files)
+{
+    files->left_out = true;
+    files->read_again = true;
+}
+
 /* The file of a name as it is now. False if it is none that is looked at. */
-static bool look(const struct dock_files *files, const char *name, struct dock_identity *identity,
+static bool look(struct dock_files *files, const char *name, struct dock_identity *identity,
                  uint64_t *size_bytes)
 {
     char path[PATH_MAX + NAME_MAX + 2];
     struct statx status;
 
     (void)snprintf(path, sizeof(path), "%s/%s", files->directory, name);
-    if (identify(path, false, identity, &status) != 0 || !S_ISREG(status.stx_mode))
+    int error = identify(path, false, identity, &status);
+    if (error != 0 && error != -ENOENT)
+        stay_blind(files);
+    if (error != 0 || !S_ISREG(status.stx_mode))
         return false;
     *size_bytes = status.stx_size;
     return true;
@@ -184,6 +198,9 @@ void dock_files_arrive(struct dock_files *files, const char *name, enum dock_arr
             return;
         entry->identity = identity;
         entry->size_bytes = size_bytes;
+        /* An empty one is only being made. */
+        entry->from_start =
+            size_bytes > 0 && (arrival == DOCK_ARRIVAL_FROM_START || arrival == DOCK_ARRIVAL_FOUND);
         if (!layout_name_valid(name)) {
             entry->state = ENTRY_IGNORED;
             entry->seen = true;
@@ -199,8 +216,8 @@ void dock_files_arrive(struct dock_files *files, const char *name, enum dock_arr
     if (entry->size_bytes != size_bytes)
         entry->looks = 0;
     entry->size_bytes = size_bytes;
-    if (size_bytes > 0 && arrival != DOCK_ARRIVAL_SEEN)
-        become_drive(files, entry, arrival == DOCK_ARRIVAL_FROM_START);
+    if (size_bytes > 0 && (arrival == DOCK_ARRIVAL_FROM_START || arrival == DOCK_ARRIVAL_FINISHED))
+        become_drive(files, entry);
 }
 
 /* One more look at a file that is settling. */
@@ -217,7 +234,7 @@ static void look_again(struct dock_files *files, struct dock_entry *entry)
     entry->size_bytes = size_bytes;
     /* The first look may have been right after it came. */
     if (entry->looks > LOOKS_TO_SETTLE)
-        become_drive(files, entry, false);
+        become_drive(files, entry);
 }
 
 void dock_files_look(struct dock_files *files)
@@ -253,10 +270,10 @@ static unsigned list_names(struct dock_files *files, char **names)
     unsigned count = 0;
 
     if (directory == NULL) {
-        files->read_again = true;
+        stay_blind(files);
         return 0;
     }
-    while ((file = readdir(directory)) != NULL) {
+    while ((errno = 0, file = readdir(directory)) != NULL) {
         if (strcmp(file->d_name, ".") == 0 || strcmp(file->d_name, "..") == 0)
             continue;
         char *name = count < DOCK_FILES_MAX ? strdup(file->d_name) : NULL;
@@ -266,6 +283,8 @@ static unsigned list_names(struct dock_files *files, char **names)
         }
         names[count++] = name;
     }
+    if (file == NULL && errno != 0)
+        stay_blind(files);
     (void)closedir(directory);
     qsort(names, count, sizeof(names[0]), compare_names);
     return count;
@@ -275,7 +294,12 @@ void dock_files_read(struct dock_files *files, enum dock_arrival arrival)
 {
     char **names = calloc(DOCK_FILES_MAX, sizeof(*names));
 
-    files->read_again = names == NULL;
+    if (files->left_out)
+        arrival = DOCK_ARRIVAL_FOUND;
+    files->left_out = false;
+    files->read_again = false;
+    if (names == NULL)
+        stay_blind(files);
     unsigned count = names == NULL ? 0 : list_names(files, names);
     for (unsigned i = 0; i < files->count; i++)
         files->entries[i]->seen = false;
@@ -294,4 +318,12 @@ void dock_files_read(struct dock_files *files, enum dock_arrival arrival)
                              !dock_identity_equal(&entry->identity, &identity)))
             forget(files, entry);
     }
+}
+
+void dock_files_start_anew(struct dock_files *files)
+{
+    check(files->count == 0);
+    files->left_out = false;
+    files->left_out_told = false;
+    files->read_again = false;
 }

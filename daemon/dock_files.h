@@ -32,9 +32,10 @@ int dock_identify_directory(const char *path, struct dock_identity *identity);
 
 /* What is known of how a file came. */
 enum dock_arrival {
-    DOCK_ARRIVAL_FROM_START,
-    DOCK_ARRIVAL_SEEN,     /* somebody may still be at work on it */
-    DOCK_ARRIVAL_FINISHED, /* moved here or closed */
+    DOCK_ARRIVAL_FROM_START, /* it was there when the dock was opened */
+    DOCK_ARRIVAL_FOUND,      /* nobody saw it come; somebody may still be at work on it */
+    DOCK_ARRIVAL_SEEN,       /* it came just now; the same */
+    DOCK_ARRIVAL_FINISHED,   /* moved here or closed */
 };
 
 struct dock_entry;
@@ -42,9 +43,10 @@ struct dock_entry;
 struct dock_files {
     struct dock_events events;
     char directory[PATH_MAX];
-    bool closed;     /* nothing is told any more; an event may have led to that */
-    bool left_out;   /* there were too many files, and that was told */
-    bool read_again; /* some were left out, and there may be room for them now */
+    bool closed;        /* nothing is told any more; an event may have led to that */
+    bool left_out;      /* there are files in the directory that are not known here */
+    bool left_out_told; /* since the directory is there */
+    bool read_again;    /* there may be room for them now */
     struct dock_entry *entries[DOCK_FILES_MAX];
     unsigned count;
 };
@@ -57,8 +59,12 @@ void dock_files_leave(struct dock_files *files, const char *name);
 void dock_files_leave_all(struct dock_files *files);
 
 /* Reads the whole directory: what is known and still there stays, what is not is gone, the rest
- * arrives. */
+ * arrives; as DOCK_ARRIVAL_FOUND instead if there may be files that were there all the time,
+ * because the reading before did not take in all of them. */
 void dock_files_read(struct dock_files *files, enum dock_arrival arrival);
+
+/* The directory is another one: nothing is known of what is in it. */
+void dock_files_start_anew(struct dock_files *files);
 
 /* One more look at the files that are settling: empty ones, and those somebody may be writing. */
 void dock_files_look(struct dock_files *files);

@@ -67,7 +67,11 @@ struct drive {
 
     struct drive_transfer transfers[WINDOW_MAX];
     bool closing;
-    struct drive *next; /* for the owner's list */
+
+    /* The owner's. */
+    struct drive *next;
+    uint64_t appearance; /* which of its slot's: the same for a drive that is tried again */
+    bool waits;          /* to be opened when it is closed from the time before */
 };
 
 /* Makes a drive for a path that leads to what is expected. Nothing is done with it yet. NULL for

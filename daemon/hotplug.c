@@ -2,6 +2,7 @@
 #include "daemon/hotplug.h"
 
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/rig/usb.h"
 
 #include <errno.h>
@@ -16,8 +17,9 @@
 
 enum {
     /* What one turn of the loop receives: a rig of 64 drives that is switched on sends about a
-     * thousand events, and a pass must go on meanwhile. */
-    RECEIVE_MAX = 32,
+     * thousand events, and a pass must go on meanwhile. Each reads files of sysfs and udev: 32 took
+     * more than a second on a slow machine. */
+    RECEIVE_MAX = 8,
     RECEIVE_BUFFER_BYTES = 8 << 20,
     /* Losses follow each other while a flood lasts. */
     SCAN_DELAY_MS = 100,
@@ -134,7 +136,7 @@ static void miss_device(struct hotplug *hotplug, struct udev_device *device)
     const char *path = udev_device_get_syspath(device);
     struct foreign *foreign = find_foreign(hotplug, path);
 
-    census_remove(hotplug->census, path);
+    census_remove(hotplug->census, path, clock_now_ns());
     if (foreign != NULL)
         forget_foreign(hotplug, foreign);
 }
@@ -181,7 +183,7 @@ static void see_everything(struct hotplug *hotplug, struct udev_enumerate *usb,
     }
     census_scan_begin(hotplug->census);
     see_all(hotplug, block);
-    census_scan_end(hotplug->census);
+    census_scan_end(hotplug->census, clock_now_ns());
 }
 
 /* False when nothing could be seen; then nothing is taken for gone either. */

@@ -167,7 +167,7 @@ static int take_line(void *context, const char *section, const char *name, const
         (void)snprintf(parser->trouble, sizeof(parser->trouble), "[%s]: no sections are allowed",
                        section);
     } else if (i == array_count(keys)) {
-        char list[MEDIUM_NOTE_BYTES];
+        char list[MEDIUM_NOTE_BYTES - 64];
         list_keys(list, sizeof(list));
         (void)snprintf(parser->trouble, sizeof(parser->trouble), "unknown key %.24s; there are%s",
                        name, list);

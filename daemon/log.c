@@ -7,8 +7,10 @@
 #include "lib/base/check.h"
 #include "lib/base/text.h"
 
-#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,9 +21,13 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-/* Happy path: an entry is put together and given to the journal, or written as one line. Failure
- * modes: what the journal does not take goes to stderr, and what that does not take is lost: a
- * daemon must not stop working because nobody can hear it. */
+/* Happy path: an entry is put together and given to the journal, or written as one line.
+ *
+ * Failure modes: what the journal does not take goes to stderr. What that does not take at once (a
+ * full pipe, a terminal that was stopped) is dropped and counted, and the next line that it takes
+ * tells how many were: a daemon must not stop working because nobody listens. Two waits are left. A
+ * terminal may have room, but not for a whole line. And libsystemd sends to the journal with a
+ * blocking call, which waits while journald lives and does not read. */
 
 #define PROGRAM "drivepressd"
 
@@ -39,6 +45,10 @@ struct entry {
 };
 
 static atomic_bool to_journal;
+
+/* Held for one line, which never waits; so nobody else of us takes the room that one of us saw. */
+static pthread_mutex_t stderr_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long lost_count; /* messages that stderr did not take */
 
 /* Whether stderr is what $JOURNAL_STREAM, "DEVICE:INODE", says that it is: somebody may have
  * redirected it since. */
@@ -123,14 +133,32 @@ static bool send_to_journal(const struct entry *entry)
     return sd_journal_sendv(fields, (int)entry->count + 1) == 0;
 }
 
-/* In one piece, so that lines of several threads do not mix. */
+/* Whether stderr would take some text now. A pipe then takes PIPE_BUF bytes, which is more than our
+ * lines have. */
+static bool stderr_has_room(void)
+{
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0;
+}
+
+/* In one piece, so that lines of several processes do not mix. */
 static void send_to_stderr(const struct entry *entry)
 {
-    char line[MESSAGE_BYTES + 32];
-    size_t length = (size_t)snprintf(line, sizeof(line), PROGRAM ": %s\n", entry->message);
+    char text[MESSAGE_BYTES + 128];
+    int length = 0;
+    ssize_t written = -1;
 
-    while (write(STDERR_FILENO, line, length) < 0 && errno == EINTR)
-        ;
+    _Static_assert(sizeof(text) <= PIPE_BUF, "a pipe takes it in one piece");
+    check(pthread_mutex_lock(&stderr_lock) == 0);
+    if (lost_count > 0)
+        length = snprintf(text, sizeof(text),
+                          PROGRAM ": %lu messages were lost, for nobody read them\n", lost_count);
+    length +=
+        snprintf(text + length, sizeof(text) - (size_t)length, PROGRAM ": %s\n", entry->message);
+    if (stderr_has_room())
+        written = write(STDERR_FILENO, text, (size_t)length);
+    lost_count = written < 0 ? lost_count + 1 : 0;
+    check(pthread_mutex_unlock(&stderr_lock) == 0);
 }
 
 static void entry_send(struct entry *entry)

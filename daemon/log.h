@@ -6,10 +6,10 @@
 #include "lib/core/verdict.h"
 
 /* What the daemon tells its administrator. In the journal, where that is what stderr is connected
- * to
- * ($JOURNAL_STREAM, systemd.exec(5)), as structured entries; elsewhere plain lines on stderr,
- * "drivepressd: A01: passed (films)". No serial number and nothing of a drive's contents is ever
- * logged: a log may fall into wrong hands. Any thread. */
+ * to ($JOURNAL_STREAM, systemd.exec(5)), as structured entries; elsewhere plain lines on stderr,
+ * "drivepressd: A01: passed (films)". Lines that stderr does not take at once are lost, and how
+ * many is told as soon as it takes one again. No serial number and nothing of a drive's contents is
+ * ever logged, nor where it was mounted: a log may fall into wrong hands. Any thread. */
 
 enum log_level {
     LOG_LEVEL_ERROR = 3,

@@ -6,7 +6,9 @@
 #include "lib/base/container.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -36,6 +38,20 @@ static struct file_medium *file_of(struct medium *medium)
 
 /* --- Transfers -------------------------------------------------------------------------------- */
 
+/* Has the kernel ask the drive, which it otherwise does every few seconds: opened anew, a reader
+ * whose card was taken out says so at once. */
+static bool opens_again(int fd)
+{
+    char path[32];
+
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int again = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (again < 0)
+        return errno != ENOMEDIUM && errno != ENXIO && errno != ENODEV;
+    (void)close(again);
+    return true;
+}
+
 static bool file_present(struct medium *medium)
 {
     struct file_medium *file = file_of(medium);
@@ -45,7 +61,8 @@ static bool file_present(struct medium *medium)
 
     if (!file->block)
         return fstat(medium->fd, &status) == 0 && status.st_nlink > 0;
-    if (ioctl(medium->fd, BLKGETSIZE64, &size_bytes) != 0 || size_bytes == 0)
+    if (!opens_again(medium->fd) || ioctl(medium->fd, BLKGETSIZE64, &size_bytes) != 0 ||
+        size_bytes == 0)
         return false;
     if (ioctl(medium->fd, BLKGETDISKSEQ, &diskseq) == 0 && diskseq != file->device.diskseq)
         return false;

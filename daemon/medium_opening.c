@@ -29,8 +29,12 @@
  * number (diskseq) is compared before and after opening. Everything may block for as long as a
  * dying drive makes it. */
 
-/* udev and its helpers lock and hold a disk that just appeared or was just closed for a moment. */
+/* udev and its helpers hold a disk that just appeared or was just closed for a moment. udev locks
+ * it while it works on an event of it: with many drives at once on a slow machine, more than a
+ * second.
+ */
 #define HOLD_NS_MAX   NS_PER_S
+#define LOCK_NS_MAX   (5 * NS_PER_S)
 #define HOLD_RETRY_NS (20 * NS_PER_MS)
 
 enum { FILE_BLOCK_BYTES = 512 }; /* what a regular file pretends to have */
@@ -250,7 +254,7 @@ static enum open_result open_disk_once(struct opening *opening, dev_t number, bo
         medium_note(opening->identity, "another drive took its place");
         return OPEN_GONE;
     }
-    result = take_lock(opening, until_ns);
+    result = take_lock(opening, clock_now_ns() + LOCK_NS_MAX);
     return result == OPEN_OK ? ask_disk(opening) : result;
 }
 

@@ -16,6 +16,7 @@ struct request {
     struct service *service;
     const struct server_client *client;
     const struct message *message;
+    bool *later; /* as in struct server_events */
 };
 
 static char *refuse(const struct request *request, enum wire_error error, const char *reason)
@@ -46,8 +47,18 @@ static uint32_t count_slots(const struct roster *roster)
     return count;
 }
 
-static void fill_slots(struct snapshot *snapshot, const struct service *service)
+/* What ties a drive to who gave it (its serial number, the name of a volume, where it is mounted)
+ * is only for who works with the drives. */
+static void make_anonymous(struct snapshot_slot *slot)
 {
+    slot->target[0] = '\0';
+    slot->drive.serial[0] = '\0';
+    slot->drive.note[0] = '\0';
+}
+
+static void fill_slots(struct snapshot *snapshot, const struct request *request)
+{
+    const struct service *service = request->service;
     uint32_t at = 0;
 
     for (uint32_t i = 0; i < service->roster.count; i++) {
@@ -61,6 +72,8 @@ static void fill_slots(struct snapshot *snapshot, const struct service *service)
         slot->column = entry->place.column;
         if (!entry->occupied)
             slot->target[0] = '\0';
+        if (!request->client->may_control)
+            make_anonymous(slot);
         at++;
     }
 }
@@ -77,7 +90,7 @@ static char *get_status(const struct request *request)
     (void)snprintf(snapshot->armed_image, sizeof(snapshot->armed_image), "%s",
                    service->armed_image);
     snapshot->armed_mode = service->armed_mode;
-    fill_slots(snapshot, service);
+    fill_slots(snapshot, request);
     status_fill_totals(snapshot, &service->shell);
     json_t *body = snapshot_encode(snapshot);
     free(snapshot);
@@ -135,7 +148,8 @@ static char *arm(const struct request *request)
     log_change(request, image);
     enum wire_error error =
         arming_arm(service, image, mode, request->client->id, request->message->id, reason);
-    return error == WIRE_ERROR_COUNT ? NULL : refuse(request, error, reason);
+    *request->later = error == WIRE_ERROR_COUNT;
+    return *request->later ? NULL : refuse(request, error, reason);
 }
 
 static char *disarm(const struct request *request)
@@ -262,10 +276,13 @@ static const struct {
 };
 
 char *requests_answer(void *context, const struct server_client *client,
-                      const struct message *message)
+                      const struct message *message, bool *later)
 {
-    struct request request = {.service = context, .client = client, .message = message};
+    struct request request = {
+        .service = context, .client = client, .message = message, .later = later};
 
+    if (request.service->stopping)
+        return refuse(&request, WIRE_ERROR_BUSY, SERVICE_ENDING);
     for (size_t i = 0; i < array_count(methods); i++) {
         if (strcmp(methods[i].name, message->method) != 0)
             continue;

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/sysmacros.h>
 
 /* What comes and goes in the rig, put into slots.
@@ -24,30 +23,48 @@ static const char unclaimed_note[] =
 
 /* --- Slots ------------------------------------------------------------------------------------ */
 
-static uint32_t find_occupant(const struct service *service, const char *who)
+/* What is still on show where another place is now is not of that place. */
+static void clear_moved(struct service *service)
 {
-    for (uint32_t i = 0; i < service->roster.count; i++) {
-        if (strcmp(service->occupants[i], who) == 0)
-            return i;
+    uint32_t number = 0;
+
+    while (roster_next_moved(&service->roster, &number))
+        shell_clear(&service->shell, number);
+}
+
+/* Returns whether it is a new drive in its slot. */
+static bool enter(struct service *service, uint32_t number, const char *who,
+                  const struct shell_drive *drive)
+{
+    const struct roster_entry *entry = &service->roster.entries[number];
+
+    clear_moved(service);
+    switch (roster_enter(&service->roster, number, who, drive->foreign)) {
+    case ROSTER_ENTERED:
+        if (shell_attach(&service->shell, number, drive) != 0)
+            log_message(LOG_LEVEL_ERROR, "%s: no memory for the drive in it; pull it and try again",
+                        entry->place.name);
+        return true;
+    case ROSTER_TURNED_AWAY:
+        log_message(LOG_LEVEL_WARNING,
+                    "%s: what is plugged in shows a second drive or device, which is not used",
+                    entry->place.name);
+        return false;
+    case ROSTER_KNOWN:
+        break;
     }
-    return ROSTER_NONE;
+    return false;
 }
 
-static void occupy(struct service *service, uint32_t number, const char *who,
-                   const struct shell_drive *drive)
+static void leave(struct service *service, const char *who)
 {
-    service->roster.entries[number].occupied = true;
-    (void)snprintf(service->occupants[number], sizeof(service->occupants[number]), "%s", who);
-    if (shell_attach(&service->shell, number, drive) != 0)
-        log_message(LOG_LEVEL_ERROR, "%s: no memory for the drive in it; pull it and try again",
-                    service->roster.entries[number].place.name);
-}
+    uint32_t number = roster_leave(&service->roster, who);
 
-static void vacate(struct service *service, uint32_t number)
-{
-    service->occupants[number][0] = '\0';
+    if (number == ROSTER_NONE)
+        return;
     shell_detach(&service->shell, number);
-    roster_vacate(&service->roster, number);
+    if (roster_vacate(&service->roster, number) && service->hotplug != NULL)
+        hotplug_repeat(service->hotplug);
 }
 
 /* --- USB and SD ------------------------------------------------------------------------------- */
@@ -82,9 +99,8 @@ static void on_appeared(void *context, const struct sighting *sighting, uint64_t
                                     : unclaimed_note,
     };
 
-    if (number == ROSTER_NONE || strcmp(service->occupants[number], sighting->path) == 0)
+    if (number == ROSTER_NONE || !enter(service, number, sighting->path, &drive))
         return;
-    occupy(service, number, sighting->path, &drive);
     name_drive(service, number, sighting);
     if (uv_is_active((uv_handle_t *)&service->settle))
         (void)uv_timer_again(&service->settle);
@@ -92,11 +108,7 @@ static void on_appeared(void *context, const struct sighting *sighting, uint64_t
 
 static void on_vanished(void *context, const struct sighting *sighting)
 {
-    struct service *service = context;
-    uint32_t number = find_occupant(service, sighting->path);
-
-    if (number != ROSTER_NONE)
-        vacate(service, number);
+    leave(context, sighting->path);
 }
 
 /* A keyboard that pretends to be a stick has no disk that could appear. */
@@ -108,20 +120,16 @@ static void on_foreign(void *context, const struct port *port, const char *name,
     char note[MEDIUM_NOTE_BYTES];
 
     (void)snprintf(who, sizeof(who), "foreign %s", port_format(port, text));
-    uint32_t present = find_occupant(service, who);
     if (!there) {
-        if (present != ROSTER_NONE)
-            vacate(service, present);
+        leave(service, who);
         return;
     }
     uint32_t number = roster_of_port(&service->roster, port, 0);
-    if (number == ROSTER_NONE || service->occupants[number][0] != '\0')
-        return;
     (void)snprintf(note, sizeof(note), "%s is no drive and was switched off; unplug it", name);
     struct shell_drive drive = {.path = "", .foreign = true, .note = note};
-    occupy(service, number, who, &drive);
-    (void)snprintf(service->shell.slots[number].identity.model,
-                   sizeof(service->shell.slots[number].identity.model), "%s", name);
+    if (number != ROSTER_NONE && enter(service, number, who, &drive))
+        identify_text(service->shell.slots[number].identity.model,
+                      sizeof(service->shell.slots[number].identity.model), name);
 }
 
 /* --- Hubs and the layout ---------------------------------------------------------------------- */
@@ -141,6 +149,7 @@ static void apply_layout(struct service *service)
 {
     uint32_t without = roster_apply(&service->roster, &service->layout);
 
+    clear_moved(service);
     if (without > 0)
         log_message(LOG_LEVEL_WARNING,
                     "%u slots of the rig are beyond the %u of [rig] slots and are not used",
@@ -198,17 +207,12 @@ static void on_file_appeared(void *context, const struct dock_drive *file)
                     "taken",
                     file->name, service->roster.count);
     else
-        occupy(service, number, file->name, &drive);
+        (void)enter(service, number, file->name, &drive);
 }
 
 static void on_file_vanished(void *context, const char *name)
 {
-    struct service *service = context;
-    uint32_t number = roster_find(&service->roster, name);
-
-    if (number != ROSTER_NONE && service->roster.entries[number].kind == ROSTER_FILE &&
-        service->occupants[number][0] != '\0')
-        vacate(service, number);
+    leave(context, name);
 }
 
 static void on_file_ignored(void *context, const char *name, const char *reason)
@@ -229,7 +233,7 @@ static void on_dock(void *context, bool there)
 
 /* --- Setting up ------------------------------------------------------------------------------- */
 
-int rig_open(struct service *service, char reason[512])
+int rig_open(struct service *service, char reason[SERVER_REASON_BYTES])
 {
     struct hotplug_events plugs = {.context = service,
                                    .appeared = on_appeared,
@@ -249,7 +253,7 @@ int rig_open(struct service *service, char reason[512])
     apply_layout(service);
     service->hotplug = hotplug_open(&service->loop, &plugs, why);
     if (service->hotplug == NULL && service->config->dock[0] == '\0') {
-        (void)snprintf(reason, 512, "%s", why);
+        (void)snprintf(reason, SERVER_REASON_BYTES, "%s", why);
         return -1;
     }
     if (service->hotplug == NULL)
@@ -259,7 +263,7 @@ int rig_open(struct service *service, char reason[512])
     service->dock = dock_open(&service->loop, service->config->dock, &files, why);
     if (service->dock != NULL)
         return 0;
-    (void)snprintf(reason, 512, "%s", why);
+    (void)snprintf(reason, SERVER_REASON_BYTES, "%s", why);
     return -1;
 }
 

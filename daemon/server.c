@@ -5,6 +5,7 @@
 #include "daemon/log.h"
 #include "lib/base/check.h"
 #include "lib/base/container.h"
+#include "lib/base/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,18 +20,29 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-/* Happy path: listen, accept, greet, answer line for line until the client closes.
+/* Happy path: listen, accept, greet, answer line for line until the client has closed its side and
+ * has all its answers.
  *
  * Failure modes: a socket that a dead daemon left behind is replaced, under a lock that a living
- * one would hold; clients beyond the limit are turned away with a reason; a broken request is
- * answered with an error. */
+ * one would hold; clients beyond the limits are turned away with a reason, or without one when
+ * there is no memory; a broken request is answered with an error; a client that does not read is
+ * dropped. */
 
-enum { BACKLOG = 64 };
+enum {
+    BACKLOG = 64,
+    LOOKS_PER_PATIENCE = 6, /* at what clients have read */
+};
 
 struct client {
     struct connection connection;
     struct server *server;
     struct server_client about;
+    bool turned_away;
+    bool finished;       /* it will not ask any more */
+    bool draining;       /* and all is answered: it goes when that is sent */
+    unsigned open;       /* requests that are not answered yet */
+    size_t unread_bytes; /* when it was looked at */
+    uint64_t since_ms;   /* when it had read anything last, uv_now() */
     struct client *next;
 };
 
@@ -39,6 +51,7 @@ struct listener {
     struct server *server;
     bool may_control;
     bool open;
+    bool waiting;                                           /* for the spare pipe */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": not ours to remove */
 };
 
@@ -56,21 +69,33 @@ static const struct {
 struct server {
     uv_loop_t *loop;
     struct server_events events;
+    unsigned handles; /* not closed yet, and the owner until it closes */
     struct listener listeners[LISTENER_COUNT];
     struct client *clients;
-    unsigned client_count;
     uint64_t client_last;
+    uv_timer_t timer; /* looks at what clients have read */
+    bool timing;
+    uv_pipe_t spare; /* takes clients that there is no memory for, to close them */
+    bool spare_taken;
     int lock_fd; /* held while this daemon serves the directory; -1 for passed sockets */
 };
 
-__attribute__((format(printf, 2, 3))) static int refuse(char reason[512], const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int refuse(char reason[SERVER_REASON_BYTES],
+                                                        const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(reason, 512, format, arguments);
+    (void)vsnprintf(reason, SERVER_REASON_BYTES, format, arguments);
     va_end(arguments);
     return -1;
+}
+
+/* The last one frees the server. */
+static void drop_share(struct server *server)
+{
+    if (--server->handles == 0)
+        free(server);
 }
 
 /* --- Clients ---------------------------------------------------------------------------------- */
@@ -84,19 +109,17 @@ static void drop_client(struct client *client)
 {
     struct server *server = client->server;
 
-    if (client->connection.closed) /* the server itself was closed meanwhile */
+    if (client->connection.closed)
         return;
     for (struct client **link = &server->clients; *link != NULL; link = &(*link)->next) {
         if (*link == client) {
             *link = client->next;
-            server->client_count--;
             break;
         }
     }
     connection_close(&client->connection);
 }
 
-/* A client that closed its sending side still wants its answers: what is queued goes out first. */
 static void on_drained(uv_shutdown_t *shutdown, int status)
 {
     struct client *client = shutdown->data;
@@ -106,24 +129,51 @@ static void on_drained(uv_shutdown_t *shutdown, int status)
     drop_client(client);
 }
 
-static void on_gone(struct connection *connection)
+/* A client that closed its sending side still wants its answers: it goes when all of them are
+ * sent. */
+static void drop_when_answered(struct client *client)
 {
-    struct client *client = container_of(connection, struct client, connection);
+    if (!client->finished || client->open > 0 || client->draining || client->connection.closed)
+        return;
     uv_shutdown_t *shutdown = malloc(sizeof(*shutdown));
-
+    client->draining = true;
     if (shutdown != NULL) {
         shutdown->data = client;
-        if (uv_shutdown(shutdown, (uv_stream_t *)&connection->pipe, on_drained) == 0)
+        if (uv_shutdown(shutdown, (uv_stream_t *)&client->connection.pipe, on_drained) == 0)
             return;
         free(shutdown);
     }
     drop_client(client);
 }
 
+static void on_finished(struct connection *connection)
+{
+    struct client *client = container_of(connection, struct client, connection);
+
+    client->finished = true;
+    drop_when_answered(client);
+}
+
+static void on_gone(struct connection *connection)
+{
+    drop_client(container_of(connection, struct client, connection));
+}
+
+static void answer_request(struct client *client, const struct message *message)
+{
+    struct server *server = client->server;
+    bool later = false;
+    char *line = server->events.request(server->events.context, &client->about, message, &later);
+
+    if (later)
+        client->open++;
+    else
+        connection_send(&client->connection, line);
+}
+
 static void on_line(struct connection *connection, const char *text, size_t length_bytes)
 {
     struct client *client = container_of(connection, struct client, connection);
-    struct server *server = client->server;
     struct message message;
     enum wire_error error = message_parse(&message, text, length_bytes);
 
@@ -137,8 +187,7 @@ static void on_line(struct connection *connection, const char *text, size_t leng
                         message_error(message.has_id, message.id, WIRE_ERROR_BAD_REQUEST,
                                       "only requests are served"));
     else
-        connection_send(connection,
-                        server->events.request(server->events.context, &client->about, &message));
+        answer_request(client, &message);
     message_clear(&message);
 }
 
@@ -172,57 +221,151 @@ static bool ask_credentials(struct client *client)
     return true;
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+/* Why there is no room for a client, which is in the list already; or NULL. */
+static const char *no_room(const struct client *newest)
 {
-    struct listener *listener = container_of((uv_pipe_t *)stream, struct listener, pipe);
-    struct server *server = listener->server;
-    struct client *client = status == 0 ? calloc(1, sizeof(*client)) : NULL;
+    unsigned on_socket = 0;
+    unsigned of_user = 0;
 
-    if (client == NULL)
+    for (const struct client *client = newest->server->clients; client != NULL;
+         client = client->next) {
+        if (client->turned_away || client->about.may_control != newest->about.may_control)
+            continue;
+        on_socket++;
+        of_user += client->about.uid == newest->about.uid ? 1 : 0;
+    }
+    if (!newest->about.may_control && of_user > SERVER_CLIENTS_OF_USER_MAX)
+        return "too many clients of one user; close another one and try again";
+    if (on_socket > SERVER_CLIENTS_MAX)
+        return "too many clients; close another one and try again";
+    return NULL;
+}
+
+static void welcome(struct client *client)
+{
+    const char *trouble = no_room(client);
+
+    if (trouble == NULL) {
+        greet(client);
+        if (connection_start(&client->connection) != 0)
+            drop_client(client);
         return;
+    }
+    client->turned_away = true;
+    connection_send(&client->connection, message_error(false, 0, WIRE_ERROR_BUSY, trouble));
+    connection_end(&client->connection);
+    on_finished(&client->connection);
+}
+
+static void accept_client(struct listener *listener, struct client *client)
+{
+    struct server *server = listener->server;
+
     client->server = server;
     client->about.id = ++server->client_last;
     client->about.may_control = listener->may_control;
+    client->since_ms = uv_now(server->loop);
     client->connection.received_line = on_line;
+    client->connection.finished = on_finished;
     client->connection.gone = on_gone;
     client->connection.released = on_released;
     check(connection_init(&client->connection, server->loop, SERVER_REQUEST_BYTES_MAX) == 0);
     client->next = server->clients;
     server->clients = client;
-    server->client_count++;
-    if (uv_accept(stream, (uv_stream_t *)&client->connection.pipe) != 0 ||
-        !ask_credentials(client)) {
+    if (uv_accept((uv_stream_t *)&listener->pipe, (uv_stream_t *)&client->connection.pipe) != 0 ||
+        !ask_credentials(client))
         drop_client(client);
+    else
+        welcome(client);
+}
+
+static void on_spare_closed(uv_handle_t *handle);
+
+/* libuv listens no more until a client is accepted. */
+static void turn_away_silently(struct listener *listener)
+{
+    struct server *server = listener->server;
+
+    listener->waiting = server->spare_taken;
+    if (server->spare_taken)
         return;
+    check(uv_pipe_init(server->loop, &server->spare, 0) == 0);
+    server->handles++;
+    server->spare.data = server;
+    server->spare_taken = true;
+    (void)uv_accept((uv_stream_t *)&listener->pipe, (uv_stream_t *)&server->spare);
+    uv_close((uv_handle_t *)&server->spare, on_spare_closed);
+}
+
+static void on_spare_closed(uv_handle_t *handle)
+{
+    struct server *server = handle->data;
+
+    server->spare_taken = false;
+    for (int which = 0; which < LISTENER_COUNT; which++) {
+        struct listener *listener = &server->listeners[which];
+        if (listener->open && listener->waiting)
+            turn_away_silently(listener);
     }
-    if (server->client_count > SERVER_CLIENTS_MAX) {
-        connection_send(&client->connection,
-                        message_error(false, 0, WIRE_ERROR_BUSY,
-                                      "too many clients; close another one and try again"));
-        connection_end(&client->connection);
-        on_gone(&client->connection);
+    drop_share(server);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *listener = container_of((uv_pipe_t *)stream, struct listener, pipe);
+
+    if (status != 0) /* nobody is to be accepted, and it goes on listening */
         return;
-    }
-    greet(client);
-    if (connection_start(&client->connection) != 0)
-        drop_client(client);
+    struct client *client = calloc(1, sizeof(*client));
+    if (client != NULL)
+        accept_client(listener, client);
+    else
+        turn_away_silently(listener);
 }
 
 void server_answer(struct server *server, uint64_t client_id, char *line)
 {
     for (struct client *client = server->clients; client != NULL; client = client->next) {
         if (client->about.id == client_id) {
+            check(client->open > 0);
+            client->open--;
             connection_send(&client->connection, line);
+            drop_when_answered(client);
             return;
         }
     }
     free(line);
 }
 
+/* Whether something waits for this client that it should have read long ago. Who only thinks, or
+ * reads slowly, is let be. */
+static bool is_stuck(struct client *client, uint64_t now_ms, uint64_t patience_ms)
+{
+    size_t unread_bytes = connection_unread_bytes(&client->connection);
+
+    if (unread_bytes == 0 || unread_bytes != client->unread_bytes ||
+        !(client->finished || client->connection.deaf))
+        client->since_ms = now_ms;
+    client->unread_bytes = unread_bytes;
+    return now_ms - client->since_ms >= patience_ms;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    struct client *next = NULL;
+
+    for (struct client *client = server->clients; client != NULL; client = next) {
+        next = client->next;
+        if (is_stuck(client, uv_now(server->loop), server->events.patience_ms))
+            drop_client(client);
+    }
+}
+
 /* --- Sockets ---------------------------------------------------------------------------------- */
 
 /* Takes over the sockets that the service manager passed. The number of them, or -1. */
-static int take_passed(int fds[LISTENER_COUNT], char reason[512])
+static int take_passed(int fds[LISTENER_COUNT], char reason[SERVER_REASON_BYTES])
 {
     char **names = NULL;
     int count = sd_listen_fds_with_names(1, &names);
@@ -247,7 +390,8 @@ static int take_passed(int fds[LISTENER_COUNT], char reason[512])
 }
 
 /* Only one daemon serves a directory: it holds this lock, and a dead one's sockets may go. */
-static int lock_directory(struct server *server, const char *directory, char reason[512])
+static int lock_directory(struct server *server, const char *directory,
+                          char reason[SERVER_REASON_BYTES])
 {
     char path[PATH_MAX];
 
@@ -266,7 +410,7 @@ static int lock_directory(struct server *server, const char *directory, char rea
     return 0;
 }
 
-static int make_socket(const char *path, mode_t mode, char reason[512])
+static int make_socket(const char *path, mode_t mode, char reason[SERVER_REASON_BYTES])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -286,14 +430,16 @@ static int make_socket(const char *path, mode_t mode, char reason[512])
     return fd;
 }
 
-static int listen_on(struct server *server, int which, int fd, char reason[512])
+static int listen_on(struct server *server, int which, int fd, char reason[SERVER_REASON_BYTES])
 {
     struct listener *listener = &server->listeners[which];
 
     listener->server = server;
     listener->may_control = which == LISTENER_CONTROL;
     check(uv_pipe_init(server->loop, &listener->pipe, 0) == 0);
+    listener->pipe.data = server;
     listener->open = true;
+    server->handles++;
     int error = uv_pipe_open(&listener->pipe, fd);
     if (error == 0)
         error = uv_listen((uv_stream_t *)&listener->pipe, BACKLOG, on_connection);
@@ -303,7 +449,8 @@ static int listen_on(struct server *server, int which, int fd, char reason[512])
     return 0;
 }
 
-static int open_sockets(struct server *server, const char *directory, char reason[512])
+static int open_sockets(struct server *server, const char *directory,
+                        char reason[SERVER_REASON_BYTES])
 {
     int fds[LISTENER_COUNT] = {-1, -1};
     int passed = take_passed(fds, reason);
@@ -328,7 +475,7 @@ static int open_sockets(struct server *server, const char *directory, char reaso
 }
 
 struct server *server_open(uv_loop_t *loop, const char *directory,
-                           const struct server_events *events, char reason[512])
+                           const struct server_events *events, char reason[SERVER_REASON_BYTES])
 {
     struct server *server = calloc(1, sizeof(*server));
 
@@ -338,27 +485,43 @@ struct server *server_open(uv_loop_t *loop, const char *directory,
     }
     server->loop = loop;
     server->events = *events;
+    if (events->patience_ms == 0)
+        server->events.patience_ms = SERVER_PATIENCE_MS;
     server->lock_fd = -1;
-    if (open_sockets(server, directory, reason) == 0)
+    server->handles = 1;
+    if (open_sockets(server, directory, reason) == 0) {
+        uint64_t look_ms = max_u64(server->events.patience_ms / LOOKS_PER_PATIENCE, 1);
+        check(uv_timer_init(loop, &server->timer) == 0);
+        check(uv_timer_start(&server->timer, on_timer, look_ms, look_ms) == 0);
+        server->handles++;
+        server->timer.data = server;
+        server->timing = true;
         return server;
+    }
     server_close(server);
     return NULL;
 }
 
-/* The listener's memory is the server's, which goes with the process or the loop. */
+static void on_handle_closed(uv_handle_t *handle)
+{
+    drop_share(handle->data);
+}
+
 void server_close(struct server *server)
 {
     while (server->clients != NULL)
         drop_client(server->clients);
+    if (server->timing)
+        uv_close((uv_handle_t *)&server->timer, on_handle_closed);
     for (int which = 0; which < LISTENER_COUNT; which++) {
         struct listener *listener = &server->listeners[which];
         if (listener->open)
-            uv_close((uv_handle_t *)&listener->pipe, NULL);
+            uv_close((uv_handle_t *)&listener->pipe, on_handle_closed);
         listener->open = false;
         if (listener->path[0] != '\0')
             (void)unlink(listener->path);
     }
     if (server->lock_fd >= 0)
         (void)close(server->lock_fd);
-    server->lock_fd = -1;
+    drop_share(server);
 }

@@ -22,7 +22,7 @@ enum { CLOSE_MS_MAX = 1000 };
 
 /* --- What the shell tells --------------------------------------------------------------------- */
 
-static void tell_manager(const struct service *service)
+void service_tell_manager(const struct service *service)
 {
     const struct verdict_totals *totals = &service->shell.totals;
 
@@ -35,10 +35,15 @@ static void tell_manager(const struct service *service)
 static void on_changed(void *context, uint32_t slot, enum slot_state state, enum verdict verdict)
 {
     struct service *service = context;
+    const char *note = shell_note(&service->shell, slot, verdict);
+    /* Where a drive is mounted tells the name that its owner gave to it. */
+    bool private = verdict == VERDICT_NONE || verdict == VERDICT_IN_USE;
 
     log_slot(service->roster.entries[slot].place.name, state, verdict,
-             service->shell.slots[slot].image, shell_note(&service->shell, slot, verdict));
-    tell_manager(service);
+             service->shell.slots[slot].image, private ? "" : note);
+    if (verdict == VERDICT_MASTER_ERROR)
+        arming_master_failed(service, note);
+    service_tell_manager(service);
 }
 
 static void on_quiet(void *context)
@@ -113,6 +118,7 @@ int service_reload(struct service *service, char needs_restart[WIRE_NOTE_BYTES],
     service->config = loaded;
     apply_policy(service);
     rig_reload(service);
+    arming_reload(service);
     log_message(LOG_LEVEL_NOTICE, "the configuration was read again%s%s",
                 needs_restart[0] != '\0' ? "; these count from the next start: " : "",
                 needs_restart);
@@ -124,9 +130,13 @@ static void on_hangup(uv_signal_t *signal, int number)
     char needs_restart[WIRE_NOTE_BYTES];
     char reason[WIRE_REASON_BYTES];
 
+    struct service *service = signal->data;
+
     (void)number;
+    if (service->stopping) /* it is not ready any more, and says so no more */
+        return;
     watchdog_reloading();
-    (void)service_reload(signal->data, needs_restart, reason);
+    (void)service_reload(service, needs_restart, reason);
     watchdog_ready();
 }
 
@@ -147,6 +157,7 @@ static void on_terminate(uv_signal_t *signal, int number)
         return;
     service->stopping = true;
     watchdog_stopping();
+    arming_end(service);
     rig_close(service);
     for (uint32_t i = 0; i < service->shell.slot_count; i++)
         shell_stop(&service->shell, i);
@@ -175,10 +186,12 @@ static void start_handles(struct service *service)
         signals[i].handle->data = service;
         check(uv_signal_start(signals[i].handle, signals[i].called, signals[i].number) == 0);
     }
-    check(uv_timer_init(loop, &service->settle) == 0);
-    check(uv_timer_init(loop, &service->close_timer) == 0);
-    service->settle.data = service;
-    service->close_timer.data = service;
+    uv_timer_t *const timers[] = {&service->settle, &service->settle_end, &service->master_timer,
+                                  &service->close_timer};
+    for (size_t i = 0; i < array_count(timers); i++) {
+        check(uv_timer_init(loop, timers[i]) == 0);
+        timers[i]->data = service;
+    }
 }
 
 static int open_shell(struct service *service, char reason[SHELL_REASON_BYTES])
@@ -203,7 +216,7 @@ static int open_shell(struct service *service, char reason[SHELL_REASON_BYTES])
     if (service->shell.engine_note[0] != '\0')
         log_message(LOG_LEVEL_WARNING, "not the fast I/O engine: %s", service->shell.engine_note);
     apply_policy(service);
-    service->images = images_open(&service->shell.mailbox);
+    service->images = images_open(&service->loop, &service->shell.mailbox);
     if (service->images != NULL)
         return 0;
     (void)snprintf(reason, SHELL_REASON_BYTES, "cannot start the thread that opens images: %s",
@@ -254,9 +267,11 @@ int service_run(const char *config_file)
     log_message(LOG_LEVEL_NOTICE, "ready: %u slots, %s, %s", service.shell.slot_count,
                 shell_engine_name(&service.shell),
                 service.config->arm_on_start ? "arming as soon as the rig is quiet" : "disarmed");
-    tell_manager(&service);
+    service_tell_manager(&service);
     watchdog_ready();
     (void)uv_run(&service.loop, UV_RUN_DEFAULT);
+    if (service.watchdog != NULL)
+        watchdog_stop(service.watchdog);
     server_close(service.server);
     return 0;
 }

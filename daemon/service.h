@@ -20,6 +20,9 @@
 
 enum { SERVICE_HUBS_MAX = 128 };
 
+/* What requests are answered with between the signal and the end. */
+#define SERVICE_ENDING "the daemon is ending; ask again when it was started anew"
+
 struct service {
     uv_loop_t loop;
     const char *config_file; /* as given; NULL: the usual one */
@@ -40,18 +43,20 @@ struct service {
     struct roster roster;
     struct layout_hub hubs[SERVICE_HUBS_MAX]; /* that were seen */
     uint32_t hub_count;
-    char occupants[SLOTS_MAX][CENSUS_PATH_BYTES]; /* by number: who is in it; "" nobody */
-    struct hotplug *hotplug;                      /* NULL where there is no udev */
-    struct dock *dock;                            /* NULL without one */
-    uv_timer_t settle;                            /* until the rig is quiet after the start */
+    struct hotplug *hotplug; /* NULL where there is no udev */
+    struct dock *dock;       /* NULL without one */
+    uv_timer_t settle;       /* until the rig is quiet after the start */
+    uv_timer_t settle_end;   /* or for so long at most */
 
     /* Arming. */
     struct images *images;
     bool armed;
     char armed_image[MANIFEST_NAME_BYTES]; /* as asked for: a name, or "auto" */
     enum press_mode armed_mode;
+    uint64_t armed_images;   /* by number, while it is armed */
+    uv_timer_t master_timer; /* after a step in which a master failed */
+    char master_trouble[WIRE_NOTE_BYTES];
     bool arming; /* images are being opened */
-    bool arming_cancelled;
     char arming_image[MANIFEST_NAME_BYTES];
     enum press_mode arming_mode;
     uint64_t arming_client; /* 0: nobody waits for an answer */
@@ -67,10 +72,13 @@ int service_run(const char *config_file);
 int service_reload(struct service *service, char needs_restart[WIRE_NOTE_BYTES],
                    char reason[WIRE_REASON_BYTES]);
 
+/* Tells the service manager what `systemctl status` is to show. */
+void service_tell_manager(const struct service *service);
+
 /* --- rig.c ------------------------------------------------------------------------------------ */
 
 /* Starts to watch ports and dock. 0, or -1 with a reason. */
-int rig_open(struct service *service, char reason[512]);
+int rig_open(struct service *service, char reason[SERVER_REASON_BYTES]);
 
 /* Takes over the layout of a configuration that was loaded again. */
 void rig_reload(struct service *service);
@@ -79,19 +87,31 @@ void rig_close(struct service *service);
 /* --- arming.c --------------------------------------------------------------------------------- */
 
 /* Arms: drives that are plugged in from now on are started. The client is answered when the images
- * are opened, which may take a while; client 0 is the configuration's arm_on_start. Returns an
- * error at once, with a reason, or WIRE_ERROR_COUNT. */
+ * are opened or were given up, which may take a while; client 0 is the configuration's
+ * arm_on_start. Returns an error at once, with a reason, or WIRE_ERROR_COUNT. */
 enum wire_error arming_arm(struct service *service, const char *image, enum press_mode mode,
                            uint64_t client, uint64_t request_id, char reason[WIRE_REASON_BYTES]);
+
+/* Also gives up an arming that is under way. */
 void arming_disarm(struct service *service);
 
 /* After the start: arms if the configuration says so, once nothing came for a while. */
 void arming_start(struct service *service);
 
+/* The configuration was read again: what it does not want any more does not happen. */
+void arming_reload(struct service *service);
+
+/* A drive was a victim of its master, and why. Disarms, after this step of the press, when no armed
+ * image is sound. */
+void arming_master_failed(struct service *service, const char *why);
+
+/* The daemon ends: nothing is armed any more. */
+void arming_end(struct service *service);
+
 /* --- requests.c ------------------------------------------------------------------------------- */
 
 /* As in struct server_events. */
 char *requests_answer(void *context, const struct server_client *client,
-                      const struct message *message);
+                      const struct message *message, bool *later);
 
 #endif

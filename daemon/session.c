@@ -2,6 +2,7 @@
 #include "daemon/session.h"
 
 #include "daemon/connection.h"
+#include "daemon/images.h"
 #include "daemon/shell.h"
 #include "daemon/status.h"
 #include "lib/base/check.h"
@@ -132,20 +133,6 @@ static void on_quiet(void *context)
     leave_if_quiet(context);
 }
 
-/* Why a source could not be opened, as a word for scripts. */
-static enum wire_error source_error(int error)
-{
-    switch (error) {
-    case -EBADMSG:
-    case -ESTALE:
-        return WIRE_ERROR_IMAGE_UNTRUSTED;
-    case -ENOMEM:
-        return WIRE_ERROR_NO_MEMORY;
-    default:
-        return WIRE_ERROR_IMAGE_MISSING;
-    }
-}
-
 static void send_run_result(struct session *session, uint64_t id)
 {
     const struct source *source = &session->source;
@@ -192,7 +179,7 @@ static enum wire_error prepare_run(struct session *session, char reason[WIRE_REA
                             request->manifest[0] == '\0' ? NULL : request->manifest, why);
     if (error != 0) {
         (void)snprintf(reason, WIRE_REASON_BYTES, "%s", why);
-        return source_error(error);
+        return images_error(error);
     }
     /* Simulated drives have no descriptor to give to the kernel. */
     struct shell_config config = {.slot_count = request->target_count,
@@ -310,6 +297,7 @@ static void on_terminate(uv_signal_t *signal, int number)
     check(uv_timer_start(&session->close_timer, on_close_timer, CLOSE_MS_MAX, 0) == 0);
 }
 
+/* A client that will not stop the drives any more is as good as gone. */
 static void on_gone(struct connection *client)
 {
     leave(client->context);
@@ -349,6 +337,7 @@ int session_run(int fd)
 
     session.client.context = &session;
     session.client.received_line = answer;
+    session.client.finished = on_gone;
     session.client.gone = on_gone;
     if (uv_loop_init(&session.loop) != 0 ||
         connection_init(&session.client, &session.loop, WIRE_LINE_BYTES_MAX) != 0 ||

@@ -27,6 +27,17 @@ static void start_transfer(struct shell *shell, const struct action *action, enu
                    action->transfer.length_bytes, action->transfer.offset_bytes);
 }
 
+/* Opens a drive that is tried again as soon as its last pass has let go of it: until then it would
+ * find itself in use. */
+static void open_when_free(struct drive *drive)
+{
+    drive->waits = false;
+    for (const struct drive *earlier = drive->next; earlier != NULL; earlier = earlier->next)
+        drive->waits = drive->waits || earlier->appearance == drive->appearance;
+    if (!drive->waits)
+        drive_open(drive, drive->for_writing);
+}
+
 static void open_drive(struct shell *shell, const struct action *action)
 {
     struct shell_slot *slot = &shell->slots[action->slot];
@@ -37,7 +48,8 @@ static void open_drive(struct shell *shell, const struct action *action)
     drive->next = slot->drives;
     slot->drives = drive;
     shell->drives_open++;
-    drive_open(drive, action->open.for_writing);
+    drive->for_writing = action->open.for_writing;
+    open_when_free(drive);
 }
 
 static const char *master_reason(const struct shell *shell, uint32_t image)
@@ -64,13 +76,15 @@ static void note_state(struct shell *shell, const struct action *action)
     struct slot_report report;
 
     shell_report(shell, action->slot, &report);
-    if (report.image_bytes != 0 && shell->sources[report.image] != NULL) {
-        const struct source *source = shell->sources[report.image];
-        memcpy(slot->image, source->name, sizeof(slot->image));
-        if (action->state.verdict == VERDICT_MASTER_ERROR)
-            (void)snprintf(slot->note, sizeof(slot->note), "%s",
-                           master_reason(shell, report.image));
-    }
+    bool has_image = report.image_bytes != 0 && shell->sources[report.image] != NULL;
+    if (action->state.to == SLOT_EMPTY)
+        slot->image[0] = '\0';
+    else if (has_image)
+        memcpy(slot->image, shell->sources[report.image]->name, sizeof(slot->image));
+    if (action->state.verdict == VERDICT_MASTER_ERROR)
+        (void)snprintf(slot->note, sizeof(slot->note), "%s",
+                       has_image ? master_reason(shell, report.image)
+                                 : "the master image failed before this drive came");
     verdict_totals_add(&shell->totals, action->state.verdict);
     shell->changed(shell->context, action->slot, action->state.to, action->state.verdict);
 }
@@ -165,6 +179,11 @@ static void on_closed(void *context, struct drive *drive)
         link = &(*link)->next;
     *link = drive->next;
     shell->drives_open--;
+    for (struct drive *other = shell->slots[drive->slot].drives; other != NULL;
+         other = other->next) {
+        if (other->waits)
+            open_when_free(other);
+    }
     if (shell->drives_open == 0)
         shell->quiet(shell->context);
 }
@@ -240,6 +259,8 @@ void shell_arm(struct shell *shell, enum press_mode mode, uint64_t images)
     event.arm.mode = mode;
     event.arm.images = images;
     step(shell, &event);
+    shell->armed_ns = shell->alive_ns;
+    shell->armed_press_ns = event.now_ns;
 }
 
 void shell_disarm(struct shell *shell)
@@ -264,10 +285,20 @@ static int prepare(struct shell *shell, uint32_t slot)
 
     if (drive == NULL)
         return -ENOMEM;
+    drive->appearance = record->appearances;
     discard_prepared(record);
     record->prepared = drive;
     record->attachment = ++shell->attachment_last;
     return 0;
+}
+
+/* A time of uv_hrtime() on the press's clock. Time that was lost since then moves it back, but what
+ * came after arming stays after it. */
+static uint64_t press_time(const struct shell *shell, uint64_t time_ns)
+{
+    uint64_t press_ns = time_ns > shell->lost_ns ? time_ns - shell->lost_ns : 0;
+
+    return time_ns >= shell->armed_ns ? max_u64(press_ns, shell->armed_press_ns) : press_ns;
 }
 
 int shell_attach(struct shell *shell, uint32_t slot, const struct shell_drive *drive)
@@ -280,6 +311,7 @@ int shell_attach(struct shell *shell, uint32_t slot, const struct shell_drive *d
     (void)strcpy(record->path, drive->path);
     record->last.path = record->path;
     record->last.note = NULL; /* copied below */
+    record->appearances++;
     int error = prepare(shell, slot);
     if (error != 0)
         return error;
@@ -288,10 +320,7 @@ int shell_attach(struct shell *shell, uint32_t slot, const struct shell_drive *d
     (void)snprintf(record->note, sizeof(record->note), "%s",
                    drive->note != NULL ? drive->note : "");
     event.attachment = record->attachment;
-    /* The press's clock may have been behind for longer than this drive is there: it then counts as
-     * one that was there before, for nothing is erased in doubt. */
-    event.attached.plugged_ns =
-        drive->plugged_ns > shell->lost_ns ? drive->plugged_ns - shell->lost_ns : 0;
+    event.attached.plugged_ns = drive->plugged_ns != 0 ? press_time(shell, drive->plugged_ns) : 0;
     event.attached.capacity_bytes = drive->capacity_bytes;
     event.attached.foreign = drive->foreign;
     event.attached.not_in_rig = drive->not_in_rig;
@@ -306,6 +335,12 @@ void shell_detach(struct shell *shell, uint32_t slot)
     event.attachment = shell->slots[slot].attachment;
     step(shell, &event);
     discard_prepared(&shell->slots[slot]);
+}
+
+void shell_clear(struct shell *shell, uint32_t slot)
+{
+    struct event event = {.type = EVENT_CLEARED, .slot = slot};
+    step(shell, &event);
 }
 
 int shell_start(struct shell *shell, uint32_t slot, enum press_start *may)

@@ -49,9 +49,11 @@ struct shell_drive {
 
 /* What the shell keeps about a slot beside the press. */
 struct shell_slot {
-    uint64_t attachment;     /* of the drive that is or was last in the slot */
-    struct drive *prepared;  /* the present one, while it is not opened; else NULL */
-    struct drive *drives;    /* that are open or being opened: the present one, and earlier ones */
+    uint64_t attachment;    /* of the drive that is or was last in the slot */
+    struct drive *prepared; /* the present one, while it is not opened; else NULL */
+    struct drive *drives;   /* that are open or being opened: the present one, and earlier ones */
+    uint64_t
+        appearances; /* of drives in the slot so far; a drive that is tried again is the same */
     struct shell_drive last; /* how the present one came; its path is in `path` */
     char path[DRIVE_PATH_BYTES];
     struct medium_identity identity; /* of the drive that is or was last in the slot */
@@ -74,8 +76,10 @@ struct shell {
     struct press *press;
     struct action_list *actions;
     bool stepping;
-    uint64_t alive_ns; /* when the loop was last seen running, by uv_hrtime() */
-    uint64_t lost_ns;  /* for how long it was not: time that the press is not told of */
+    uint64_t alive_ns;       /* when the loop was last seen running, by uv_hrtime() */
+    uint64_t lost_ns;        /* for how long it was not: time that the press is not told of */
+    uint64_t armed_ns;       /* when it was armed last, by uv_hrtime() */
+    uint64_t armed_press_ns; /* and on the press's clock */
 
     struct mailbox mailbox;
     struct io_engine *kernel_engine;
@@ -122,6 +126,10 @@ int shell_attach(struct shell *shell, uint32_t slot, const struct shell_drive *d
 
 /* The drive in the slot is gone. */
 void shell_detach(struct shell *shell, uint32_t slot);
+
+/* The slot, which is empty, stands for another place from now on: what is still on show of a drive
+ * that is gone goes. */
+void shell_clear(struct shell *shell, uint32_t slot);
 
 /* Starts the drive in a slot, or starts it again. `may` tells why not, if it was not; 0 or -ENOMEM.
  */

@@ -57,8 +57,9 @@ static int open_pool(struct shell *shell, const struct shell_config *config, uin
     *buffer_count = (uint32_t)min_u64(bytes / config->chunk_bytes, BUFFERS_MAX);
     int error = pool_open(&shell->pool, *buffer_count, config->chunk_bytes);
     if (error != 0)
-        return shell_fail(reason, error,
-                          "no memory for the buffer pool; give a smaller one with --pool");
+        return shell_fail(
+            reason, error,
+            "no memory for the buffer pool; give a smaller one with --pool or [pool] size");
     return 0;
 }
 
@@ -76,7 +77,7 @@ static int check_descriptors(const struct shell_config *config, char reason[SHEL
         return 0;
     (void)snprintf(reason, SHELL_REASON_BYTES,
                    "%u drives at once need up to %" PRIu64 " open files and the limit is %" PRIu64
-                   ": use fewer, or raise it with `ulimit -n`",
+                   ": use fewer, or raise it with `ulimit -n` (of a service: LimitNOFILE=)",
                    config->slot_count, needed, (uint64_t)limit.rlim_cur);
     return -EMFILE;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tools/port_watch.h"
 
+#include "lib/base/clock.h"
+
 #include "lib/rig/usb.h"
 
 #include <errno.h>
@@ -79,7 +81,7 @@ static void scan(struct port_watch *watch)
 {
     census_scan_begin(watch->census);
     (void)visit_devices(watch, "block", NULL, see_device);
-    census_scan_end(watch->census);
+    census_scan_end(watch->census, clock_now_ns());
 }
 
 static int open_monitor(struct port_watch *watch)
@@ -140,7 +142,7 @@ static void take_event(struct port_watch *watch, struct udev_device *device)
     const char *action = udev_device_get_action(device);
 
     if (action != NULL && strcmp(action, "remove") == 0)
-        census_remove(watch->census, udev_device_get_syspath(device));
+        census_remove(watch->census, udev_device_get_syspath(device), clock_now_ns());
     else
         (void)see_device(watch, device, NULL);
 }

@@ -25,9 +25,8 @@ void config_slots_begin(struct config_parser *parser, const struct config_place 
     parser->section = CONFIG_SECTION_BAD;
     if (!layout_name_valid(name)) {
         config_complain(parser->complaints, place->file, place->line,
-                        "[slot %s]: \"%s\" is not a slot's name; allowed: 1 to %d printable ASCII "
-                        "characters without blanks and /\\[]\";#=",
-                        name, name, SLOT_NAME_BYTES - 1);
+                        "[slot %s]: \"%s\" is not a slot's name; allowed: " LAYOUT_NAME_FORM, name,
+                        name);
         return;
     }
     for (unsigned i = 0; i < parser->slot_count && slot == NULL; i++) {

@@ -2,6 +2,7 @@
 #ifndef RIG_CENSUS_H
 #define RIG_CENSUS_H
 
+#include "lib/base/units.h"
 #include "lib/rig/port.h"
 
 #include <stdbool.h>
@@ -17,7 +18,18 @@ enum {
     CENSUS_DISKS_MAX = 1024, /* card readers have several disks a slot */
     CENSUS_PATH_BYTES = 512, /* a sysfs path: 7 tiers of hubs need about 250 */
     CENSUS_NODE_BYTES = 64,  /* "/dev/sdb" */
+    CENSUS_PLACES_MAX = CENSUS_DISKS_MAX,
 };
+
+/* A drive that is missing for less than this is not taken for another one that looks the same: a
+ * stick or hub that drops off the bus is back in tenths of a second (100 ms until the port is
+ * steady, drivers/usb/core/hub.c; then up to some resets). To pull a drive and plug in the next one
+ * takes longer. */
+#define CENSUS_RETURN_NS NS_PER_S
+
+/* The same for a medium, from when it was seen missing until it is seen again: a reader is asked
+ * every 2 s (udev-rules/59-drivepress.rules). */
+#define CENSUS_MEDIUM_RETURN_NS (2 * NS_PER_S)
 
 /* A disk as it was seen. */
 struct sighting {
@@ -29,19 +41,26 @@ struct sighting {
     uint32_t minor;
     uint64_t diskseq;        /* 0: the kernel has none */
     uint64_t capacity_bytes; /* 0: it has no medium */
+    /* A hash of what the USB device or the card calls itself, its serial number with it; of one
+     * that says nothing it is as of any other such. Never to be shown or logged. */
+    uint64_t identity;
     /* CLOCK_MONOTONIC: when the device that is plugged into the port was first seen by udev, and
      * when this sighting was. */
     uint64_t plugged_ns;
     uint64_t seen_ns;
-    bool claimed; /* udev gave it to us */
-    bool foreign; /* its device is also something that no drive is */
+    bool processed; /* udev had done its work on it, and what it says of it is its word */
+    bool claimed;   /* udev gave it to us */
+    bool foreign;   /* its device is also something that no drive is */
 };
 
 struct census_events {
     void *context;
     /* A drive is there. plugged_ns: when it came, CLOCK_MONOTONIC; 0 when it was there before the
-     * first scan ended, or when nobody can tell: a medium that was changed without having been seen
-     * missing, and is of the same size, may be the same one. */
+     * first scan ended, or in doubt:
+     *  - it is back at its port and LUN, of the same identity and size, after less than
+     *    CENSUS_RETURN_NS, or by its time never left it (its driver was unbound, udev told anew);
+     *  - it, or its medium, was changed without having been seen missing, and looks the same;
+     *  - it never went, and only what was told of it holds no longer. */
     void (*appeared)(void *context, const struct sighting *sighting, uint64_t plugged_ns);
     /* It is there no more; as it was seen last. */
     void (*vanished)(void *context, const struct sighting *sighting);
@@ -58,8 +77,8 @@ void census_free(struct census *census);
  * taken in, and it returns false. */
 bool census_see(struct census *census, const struct sighting *sighting);
 
-/* A disk was removed. */
-void census_remove(struct census *census, const char *path);
+/* A disk was removed, at this time of CLOCK_MONOTONIC. */
+void census_remove(struct census *census, const char *path, uint64_t now_ns);
 
 /* Tells of every drive that is there once more, by `appeared` with plugged_ns 0. */
 void census_repeat(struct census *census);
@@ -68,6 +87,6 @@ void census_repeat(struct census *census);
  * what was there before. What appeared is told at the end, after what vanished: a new drive may be
  * in the port of one whose removal was missed. */
 void census_scan_begin(struct census *census);
-void census_scan_end(struct census *census);
+void census_scan_end(struct census *census, uint64_t now_ns);
 
 #endif

@@ -9,18 +9,19 @@
 
 bool layout_name_valid(const char *name)
 {
+    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     size_t length = strnlen(name, SLOT_NAME_BYTES);
 
-    if (length == 0 || length == SLOT_NAME_BYTES)
+    if (length == 0 || length == SLOT_NAME_BYTES || strchr(first, name[0]) == NULL)
         return false;
-    for (size_t i = 0; i < length; i++) {
-        if (name[i] <= ' ' || name[i] > '~' || strchr("/\\[]\";#=", name[i]) != NULL)
+    for (size_t i = 1; i < length; i++) {
+        if (strchr(first, name[i]) == NULL && strchr("._+-", name[i]) == NULL)
             return false;
     }
     return true;
 }
 
-static bool has_port(const struct layout_slot *slot, const struct port *port)
+bool layout_slot_has_port(const struct layout_slot *slot, const struct port *port)
 {
     for (unsigned i = 0; i < slot->port_count; i++) {
         if (port_equal(&slot->ports[i], port))
@@ -33,7 +34,7 @@ const struct layout_slot *layout_find(const struct layout *layout, const struct 
                                       unsigned lun)
 {
     for (uint32_t i = 0; i < layout->count; i++) {
-        if (layout->slots[i].lun == lun && has_port(&layout->slots[i], port))
+        if (layout->slots[i].lun == lun && layout_slot_has_port(&layout->slots[i], port))
             return &layout->slots[i];
     }
     return NULL;

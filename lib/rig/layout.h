@@ -33,9 +33,16 @@ struct layout {
     struct layout_slot slots[SLOTS_MAX];
 };
 
-/* Whether a text can be a slot's name: 1 to 31 printable ASCII characters without blanks and
- * without any of `/\[]";#=`. */
+/* What a slot's name may be, for people. */
+#define LAYOUT_NAME_FORM "1 to 31 of A-Z a-z 0-9 . _ + -, of which the first is a letter or digit"
+
+/* Whether a text can be a slot's name: LAYOUT_NAME_FORM. So it is a file's name, a section's of the
+ * configuration, a word for every shell, and no option. '~' marks a drive whose place is not in the
+ * layout any more (roster.h). */
 bool layout_name_valid(const char *name);
+
+/* Whether it is one of the slot's faces, whatever the LUN. */
+bool layout_slot_has_port(const struct layout_slot *slot, const struct port *port);
 
 /* The slot of a port and LUN, or of a name; NULL if there is none. */
 const struct layout_slot *layout_find(const struct layout *layout, const struct port *port,

@@ -4,15 +4,18 @@
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include <xxhash.h>
 
-/* Interface classes (usb.org, Defined Class Codes). */
-enum { CLASS_MASS_STORAGE = 0x08, CLASS_HUB = 0x09 };
+/* Interface classes (usb.org, Defined Class Codes), and the subclasses of mass storage that drives
+ * have (Mass Storage Class Specification Overview 1.4, table 1). */
+enum { CLASS_MASS_STORAGE = 0x08, CLASS_HUB = 0x09, SUBCLASS_RBC = 0x01, SUBCLASS_SCSI = 0x06 };
 
 enum {
     SECTOR_BYTES = 512, /* the unit of sysfs `size`, whatever the drive's own is */
@@ -124,20 +127,30 @@ static bool is_interface(struct udev_device *device, const char *name)
     return strncmp(name, of, length) == 0 && name[length] == ':';
 }
 
-static bool is_foreign_class(uint64_t class_code)
+/* As 59-drivepress.rules has it. `prefix` leads from the device to the interface: "1-2.3:1.0/", or
+ * "" for itself. */
+static bool is_foreign_class(struct udev_device *device, const char *prefix)
 {
-    return class_code != CLASS_MASS_STORAGE && class_code != CLASS_HUB;
+    char attribute[NAME_BYTES + 32];
+
+    (void)snprintf(attribute, sizeof(attribute), "%sbInterfaceClass", prefix);
+    uint64_t class_code = read_number(device, attribute, 16, CLASS_MASS_STORAGE);
+    (void)snprintf(attribute, sizeof(attribute), "%sbInterfaceSubClass", prefix);
+    uint64_t subclass = read_number(device, attribute, 16, SUBCLASS_SCSI);
+    if (class_code == CLASS_MASS_STORAGE)
+        return subclass < SUBCLASS_RBC || subclass > SUBCLASS_SCSI;
+    return class_code != CLASS_HUB;
 }
 
 static bool visit_interface(struct udev_device *device, const char *name, void *context)
 {
-    char attribute[NAME_BYTES + 32];
+    char prefix[NAME_BYTES + 2];
 
     (void)context;
     if (!is_interface(device, name))
         return false;
-    (void)snprintf(attribute, sizeof(attribute), "%s/bInterfaceClass", name);
-    return is_foreign_class(read_number(device, attribute, 16, CLASS_MASS_STORAGE));
+    (void)snprintf(prefix, sizeof(prefix), "%s/", name);
+    return is_foreign_class(device, prefix);
 }
 
 /* When udev first saw a device; `now_ns` while it has not. */
@@ -159,13 +172,30 @@ static uint64_t connected_ns(struct udev_device *usb_device, uint64_t now_ns)
 }
 
 /* The number in a SCSI address such as "0:0:0:1"; 0 for a disk that has none. */
-static unsigned read_lun(struct udev_device *device)
+static unsigned long read_lun(struct udev_device *device)
 {
     struct udev_device *scsi =
         udev_device_get_parent_with_subsystem_devtype(device, "scsi", "scsi_device");
     const char *lun = scsi != NULL ? strrchr(udev_device_get_sysname(scsi), ':') : NULL;
 
-    return lun != NULL ? (unsigned)strtoul(lun + 1, NULL, 10) : 0;
+    return lun != NULL ? strtoul(lun + 1, NULL, 10) : 0;
+}
+
+/* What a USB device or an SD card calls itself. The serial number in it belongs to nobody's log:
+ * only this hash goes on. */
+static uint64_t read_identity(struct udev_device *device)
+{
+    static const char *const names[] = {"ID_VENDOR_ID", "ID_MODEL_ID",     "ID_VENDOR_ENC",
+                                        "ID_MODEL_ENC", "ID_SERIAL_SHORT", "ID_SERIAL",
+                                        "ID_NAME"};
+    uint64_t identity = 0;
+
+    for (size_t i = 0; i < array_count(names); i++) {
+        const char *text = udev_device_get_property_value(device, names[i]);
+        if (text != NULL)
+            identity = XXH3_64bits_withSeed(text, strlen(text), identity);
+    }
+    return identity;
 }
 
 static bool copy_text(char *to, size_t to_bytes, const char *from)
@@ -196,12 +226,14 @@ bool usb_sight_disk(struct udev_device *device, struct sighting *sighting)
     struct udev_device *usb_device = NULL;
     dev_t number = udev_device_get_devnum(device);
     char text[PORT_TEXT_BYTES];
+    unsigned long lun = read_lun(device);
 
-    if (!is_drive(device) || !find_port(device, &card, &usb_device, &seen.port) ||
+    if (lun > SLOT_LUN_MAX || !is_drive(device) ||
+        !find_port(device, &card, &usb_device, &seen.port) ||
         !copy_text(seen.path, sizeof(seen.path), udev_device_get_syspath(device)) ||
         !copy_text(seen.node, sizeof(seen.node), udev_device_get_devnode(device)))
         return false;
-    seen.lun = read_lun(device);
+    seen.lun = (unsigned)lun;
     seen.major = major(number);
     seen.minor = minor(number);
     seen.diskseq = read_number(device, "diskseq", 10, 0);
@@ -210,6 +242,8 @@ bool usb_sight_disk(struct udev_device *device, struct sighting *sighting)
     /* A card in a reader came by itself. */
     seen.plugged_ns =
         card != NULL ? initialized_ns(card, seen.seen_ns) : connected_ns(usb_device, seen.seen_ns);
+    seen.identity = read_identity(usb_device != NULL ? usb_device : device);
+    seen.processed = udev_device_get_is_initialized(device) != 0;
     const char *mark = udev_device_get_property_value(device, "DRIVEPRESS_PORT");
     seen.claimed = mark != NULL && strcmp(mark, port_format(&seen.port, text)) == 0;
     seen.foreign = usb_device != NULL && visit_entries(usb_device, NULL, visit_interface);
@@ -225,10 +259,25 @@ bool usb_foreign(struct udev_device *interface, struct port *port)
     if (mark == NULL)
         mark = udev_device_get_property_value(interface, "DRIVEPRESS_BEHIND");
     return is_type(interface, "usb", "usb_interface") && mark != NULL &&
-           is_foreign_class(read_number(interface, "bInterfaceClass", 16, CLASS_MASS_STORAGE)) &&
            ((refused != NULL && strcmp(refused, "1") == 0) ||
-            read_number(interface, "authorized", 10, 1) == 0) &&
+            (is_foreign_class(interface, "") &&
+             read_number(interface, "authorized", 10, 1) == 0)) &&
            port_parse(port, mark) == 0;
+}
+
+/* As 59-drivepress.rules has it. */
+static bool is_foreign_driver(const char *driver)
+{
+    return driver != NULL && strcmp(driver, "usb-storage") != 0 && strcmp(driver, "uas") != 0 &&
+           strncmp(driver, "ums-", 4) != 0 && strcmp(driver, "hub") != 0;
+}
+
+bool usb_unwanted(struct udev_device *interface)
+{
+    return is_type(interface, "usb", "usb_interface") &&
+           (is_foreign_class(interface, "") ||
+            is_foreign_driver(udev_device_get_driver(interface))) &&
+           read_number(interface, "authorized", 10, 1) != 0;
 }
 
 /* --- Hubs --------------------------------------------------------------------------------------- */
@@ -416,22 +465,61 @@ bool usb_hub(struct udev_device *device, struct layout_hub *hub)
     return found.port_count > 0;
 }
 
+/* --- Names -------------------------------------------------------------------------------------- */
+
+/* udev writes what is no usual character of a file's name as "\x20". */
+static void unescape(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from != '\0';) {
+        unsigned value = 0;
+        if (from[0] == '\\' && from[1] == 'x' && sscanf(from + 2, "%2x", &value) == 1 &&
+            isxdigit((unsigned char)from[2]) && isxdigit((unsigned char)from[3]) && value != 0) {
+            *to++ = (char)value;
+            from += 4;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+/* The name of a device's maker or model ("VENDOR", "MODEL"): its own, else that of udev's list of
+ * devices, else "". udev writes the number where the device has no name. */
+static void read_name(struct udev_device *device, const char *what, char name[NAME_BYTES])
+{
+    static const char *const suffixes[] = {"_ENC", "", "_FROM_DATABASE"};
+    char property[NAME_BYTES];
+
+    (void)snprintf(property, sizeof(property), "ID_%s_ID", what);
+    const char *number = udev_device_get_property_value(device, property);
+    name[0] = '\0';
+    for (size_t i = 0; i < array_count(suffixes) && name[0] == '\0'; i++) {
+        (void)snprintf(property, sizeof(property), "ID_%s%s", what, suffixes[i]);
+        const char *value = udev_device_get_property_value(device, property);
+        if (value != NULL && (number == NULL || strcmp(value, number) != 0))
+            (void)snprintf(name, NAME_BYTES, "%s", value);
+    }
+    unescape(name);
+}
+
 void usb_name(struct udev_device *device, char *text, size_t text_bytes)
 {
     struct udev_device *usb_device = usb_device_of(device);
-    const char *maker = NULL;
-    const char *product = NULL;
+    char maker[NAME_BYTES] = "";
+    char model[NAME_BYTES] = "";
 
     if (usb_device != NULL) {
-        maker = udev_device_get_sysattr_value(usb_device, "manufacturer");
-        product = udev_device_get_sysattr_value(usb_device, "product");
+        read_name(usb_device, "VENDOR", maker);
+        read_name(usb_device, "MODEL", model);
     }
-    if (usb_device != NULL && maker == NULL && product == NULL)
+    const char *blank = maker[0] != '\0' && model[0] != '\0' ? " " : "";
+    if (usb_device != NULL && maker[0] == '\0' && model[0] == '\0')
         (void)snprintf(text, text_bytes, "USB device %04x:%04x",
                        (unsigned)read_number(usb_device, "idVendor", 16, 0) & 0xFFFF,
                        (unsigned)read_number(usb_device, "idProduct", 16, 0) & 0xFFFF);
     else
-        (void)snprintf(text, text_bytes, "%s%s%s", maker != NULL ? maker : "",
-                       maker != NULL && product != NULL ? " " : "", product != NULL ? product : "");
+        (void)snprintf(text, text_bytes, "%s%s%s", maker, blank, model);
     text_clean(text);
 }

@@ -13,16 +13,21 @@
 
 /* Fills in a sighting from a block device's event or record: whole disks behind USB (usb-storage
  * and UAS) and whole SD cards (mmcblk, not their boot and rpmb parts). False for everything else,
- * partitions and optical disks included. seen_ns is the time of the call, plugged_ns when the USB
- * device or the SD card came. `claimed`: the property DRIVEPRESS_PORT is the disk's port; `foreign`
- * is looked up in sysfs: an interface of the USB device, authorised or not, is neither mass storage
- * (class 08) nor a hub (09). */
+ * partitions, optical disks and LUNs beyond SLOT_LUN_MAX included. seen_ns is the time of the call,
+ * plugged_ns when the USB device or the SD card came. `claimed`: the property DRIVEPRESS_PORT is
+ * the disk's port; `processed`: udev has a record of it; `identity` is of what udev's records say
+ * of the device; `foreign` is looked up in sysfs: an interface of the USB device, authorised or
+ * not, is neither mass storage (class 08, subclasses 01 to 06) nor a hub (09). */
 bool usb_sight_disk(struct udev_device *device, struct sighting *sighting);
 
 /* Whether a USB interface in a claimed port, or behind a hub in one, is kept from being used, for
- * it is neither mass storage nor a hub: udev says so (property DRIVEPRESS_FOREIGN), or sysfs
- * (`authorized`). Then `port` is the claimed port (DRIVEPRESS_PORT, DRIVEPRESS_BEHIND). */
+ * it is neither mass storage nor a hub, or a driver of something else took it: udev says so
+ * (property DRIVEPRESS_FOREIGN), or its class and sysfs (`authorized`). Then `port` is the claimed
+ * port (DRIVEPRESS_PORT, DRIVEPRESS_BEHIND). */
 bool usb_foreign(struct udev_device *interface, struct port *port);
+
+/* Whether a USB interface, wherever it is, may be used now and would not be in a claimed port. */
+bool usb_unwanted(struct udev_device *interface);
 
 /* The port that a USB device (a hub, a stick) is plugged into, or an interface of it belongs to.
  * False for a root hub. */
@@ -37,7 +42,9 @@ bool usb_peer(struct udev *udev, const struct port *port, struct port *peer);
  * know its ports yet: udev tells of it again when its driver is bound. */
 bool usb_hub(struct udev_device *device, struct layout_hub *hub);
 
-/* For people: what a USB device calls itself, made fit to be shown. Never its serial number. */
+/* For people: what a USB device calls itself, made fit to be shown, by udev's records: the device's
+ * own strings in sysfs cannot be read while the kernel tries to reset it. Never its serial number.
+ */
 void usb_name(struct udev_device *device, char *text, size_t text_bytes);
 
 #endif

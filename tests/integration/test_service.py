@@ -137,6 +137,122 @@ def the_policy_has_a_window_of_sizes(rig):
     service.wait_for("fits", "passed")
 
 
+@tap.test
+def a_dock_that_was_away_and_is_back_is_as_at_the_start(rig):
+    service = Service(rig)
+    service.add_image("films", SIZE)
+    early = service.insert("early", SIZE)
+    service.wait_for("early", "ready")
+    service.arm("--image", "films")
+    os.rename(service.dock, service.dock + ".away")
+    service.wait_for("early", "empty")
+    os.rename(service.dock + ".away", service.dock)
+    service.wait_for("early", "ready")
+    service.insert("late", SIZE)
+    service.wait_for("late", "passed")
+    tap.equal((service.slot("early")["state"], os.stat(early).st_mtime_ns), ("ready", 0))
+
+
+@tap.test
+def arming_by_itself_can_be_switched_off_before_it_happens(rig):
+    service = Service(rig, "[policy]\narm_on_start = yes\nimage = films\n", start=False)
+    service.add_image("films", SIZE)
+    service.start()
+    service.configure("[policy]\narm_on_start = no\nimage = films\n")
+    tap.equal(service.client("reload").code, 0)
+    # It would have armed before another that is started later does.
+    dock = rig.path("dock2")
+    os.mkdir(dock)
+    config = rig.path("other.conf")
+    with open(service.config, encoding="utf-8") as file:
+        text = file.read()
+    for old, new in (("= no", "= yes"), (service.runtime, rig.path("run2")), (service.dock, dock)):
+        text = text.replace(old, new)
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(text)
+    later = rig.start("--config", config, program=DAEMON)
+    wait_until(lambda: "armed: films" in later.errors, "the other one is armed")
+    tap.equal(service.status()["armed"], None)
+
+
+@tap.test
+def a_broken_master_disarms_the_rig(rig):
+    service, _ = armed(rig, "--image", "films", "--mode", "write")
+    service.add_image("other", SIZE, seed=2)
+    with open(os.path.join(service.images, "films.img"), "r+b") as file:
+        file.seek(100)
+        file.write(b"x")
+    service.insert("A01", SIZE)
+    service.wait_for("A01", "aborted")
+    wait_until(lambda: service.status()["armed"] is None, "it is disarmed")
+    tap.contains(service.daemon.errors, "drivepress image verify films")
+    service.insert("A02", SIZE)
+    service.wait_for("A02", "ready")
+    service.arm("--image", "other")
+    tap.equal(service.client("start", "A02").code, 0)
+    service.wait_for("A02", "passed")
+
+
+@tap.test
+def one_broken_master_of_several_leaves_the_others_armed(rig):
+    service = Service(rig)
+    service.add_image("small", MIB, seed=2)
+    service.add_image("large", SIZE, seed=3)
+    service.arm("--image", "auto")
+    with open(os.path.join(service.images, "large.img"), "r+b") as file:
+        file.seek(100)
+        file.write(b"x")
+    service.insert("A01", SIZE)
+    service.wait_for("A01", "aborted")
+    service.insert("A02", MIB)
+    service.wait_for("A02", "passed")
+    tap.true(service.status()["armed"] is not None, "it is armed")
+
+
+@tap.test
+def images_for_which_there_is_no_room_are_told_of(rig):
+    service = Service(rig)
+    service.add_image("i00", MIB)
+    for number in range(1, 32):
+        service.add_image(f"i{number:02}", MIB // 64, seed=number)
+
+    def change_all():
+        for name in os.listdir(service.images):
+            if name.endswith(".img"):
+                os.utime(os.path.join(service.images, name))
+
+    service.arm("--image", "auto")
+    service.insert("A01", 2 * MIB, hang_after=4096)
+    service.wait_for("A01", "writing")
+    change_all()
+    service.arm("--image", "auto")
+    tap.true("left out" not in service.daemon.errors, service.daemon.errors)
+    change_all()
+    service.arm("--image", "auto")
+    tap.contains(service.daemon.errors, "1 images are left out")
+
+
+@tap.test
+def disarm_gives_up_a_catalogue_that_does_not_answer(rig):
+    service = Service(rig)
+    service.add_image("films", SIZE)
+    service.add_image("well", SIZE)
+    manifest = next(name for name in os.listdir(service.images)
+                    if name.startswith("films") and not name.endswith(".img"))
+    fuse = rig.fuse(["capacity=1M,hang=1"])
+    os.unlink(os.path.join(service.images, manifest))
+    os.symlink(fuse.path(0), os.path.join(service.images, manifest))
+    arming = rig.start("arm", "--image", "films", environment={"DRIVEPRESS_SOCKET": service.socket})
+    wait_until(lambda: "job.arm films" in service.daemon.errors, "it was asked")
+    tap.equal(service.client("disarm").code, 0)
+    arming.finish(20)
+    tap.true(arming.code != 0, arming.text())
+    tap.contains(arming.errors, "disarmed meanwhile")
+    service.arm("--image", "well")
+    service.insert("A01", SIZE)
+    service.wait_for("A01", "passed")
+
+
 # --- Pulling --------------------------------------------------------------------------------------
 
 
@@ -293,6 +409,52 @@ def broken_requests_are_answered_and_too_long_ones_end_the_client(rig):
 
 
 @tap.test
+def a_client_that_closes_its_side_still_learns_what_was_armed(rig):
+    service = Service(rig)
+    for number in range(8):
+        service.add_image(f"films{number}", MIB // 16)
+    for _ in range(5):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(20)
+            connection.connect(service.socket)
+            arm = {"jsonrpc": "2.0", "id": 7, "method": "job.arm", "params": {"image": "auto"}}
+            connection.sendall(json.dumps(arm).encode() + b"\n")
+            connection.shutdown(socket.SHUT_WR)
+            lines = connection.makefile("r", encoding="utf-8").readlines()
+        tap.equal([json.loads(line).get("id") for line in lines], [None, 7])
+
+
+@tap.test
+def who_looks_learns_nothing_of_a_drives_owner(rig):
+    service, _ = armed(rig)
+    drive = service.insert("A01", SIZE, serial="SECRET123", **SLOW)
+    slot = service.wait_for("A01", "writing")
+    tap.equal((slot["target"], slot["drive"]["serial"]), (drive, "SECRET123"), "for operators")
+    (status,) = service.talk("status.get", which="status.sock")
+    slot = status["result"]["slots"]["A01"]
+    tap.equal((slot["target"], slot["drive"]["serial"], slot["drive"]["note"]), ("", "", ""))
+    tap.equal(slot["state"], "writing")
+
+
+@tap.test
+def who_looks_keeps_nobody_from_commanding(rig):
+    service = Service(rig)
+    clients = []
+    try:
+        for _ in range(80):
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(os.path.join(service.runtime, "status.sock"))
+            connection.settimeout(20)
+            clients.append(connection)
+        first = [json.loads(one.makefile("r", encoding="utf-8").readline()) for one in clients]
+        tap.equal([one.get("method") for one in first].count("hello"), 16)
+        tap.equal(service.client("stop", "--all").code, 0)
+    finally:
+        for connection in clients:
+            connection.close()
+
+
+@tap.test
 def more_clients_than_there_is_room_for_are_turned_away(rig):
     service = Service(rig)
     clients = []
@@ -330,6 +492,34 @@ def the_end_stops_every_pass_and_leaves_no_socket(rig):
     tap.equal(service.daemon.code, 0, service.daemon.text())
     tap.contains(service.daemon.errors, "stopped")
     tap.true(not os.path.exists(service.socket), "the socket is gone")
+
+
+@tap.test
+def nothing_is_begun_any_more_after_the_signal_to_end(rig):
+    service = Service(rig)
+    service.add_image("films", SIZE)
+    waiting = service.insert("waiting", SIZE)
+    service.wait_for("waiting", "ready")
+    service.arm("--image", "films")
+    service.insert("hanging", SIZE, hang_after="1M")  # so that the end takes a moment
+    service.wait_for("hanging", "writing")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(service.socket)
+        lines = connection.makefile("r", encoding="utf-8")
+        lines.readline()
+        service.daemon.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "stopped" in service.daemon.errors, "it ends")
+        service.daemon.process.send_signal(signal.SIGHUP)
+        start = {"jsonrpc": "2.0", "id": 1, "method": "job.start", "params": {"slot": "waiting"}}
+        connection.sendall(json.dumps(start).encode() + b"\n")
+        answer = json.loads(lines.readline())
+    tap.equal(answer["error"]["data"]["code"], "busy", answer)
+    tap.contains(answer["error"]["message"], "ending")
+    service.daemon.finish(10)
+    tap.equal(service.daemon.code, 0, service.daemon.text())
+    tap.true("read again" not in service.daemon.errors, service.daemon.errors)
+    tap.equal(os.stat(waiting).st_mtime_ns, 0, "it was not written")
 
 
 @tap.test
@@ -391,6 +581,25 @@ def no_serial_number_is_logged(rig):
     tap.equal(slot["drive"]["serial"], "SECRET123")
     tap.contains(service.daemon.errors, "A01")
     tap.true("SECRET" not in service.daemon.errors, service.daemon.errors)
+
+
+@tap.test
+def how_a_drive_is_used_elsewhere_is_told_but_not_logged(rig):
+    service, _ = armed(rig)
+    drive = service.insert("aside", SIZE)
+    service.wait_for("aside", "passed")
+    aside = rig.path("aside")
+    os.rename(drive, aside)
+    service.wait_for("aside", "empty")
+    device = rig.loop(aside, direct_io=False)
+    os.rename(aside, service.drive("A01"))
+    slot = service.wait_for("A01", "refused")
+    tap.equal(slot["verdict"], "in-use")
+    tap.contains(slot["drive"]["note"], device)
+    service.pull("A01")
+    service.wait_for("A01", "empty")
+    tap.contains(service.daemon.errors, "A01: refused: in-use")
+    tap.true(device not in service.daemon.errors, service.daemon.errors)
 
 
 tap.main()

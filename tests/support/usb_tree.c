@@ -377,7 +377,7 @@ const char *usb_tree_stick(struct usb_tree *tree, const char *name, const char *
 void usb_tree_keyboard(struct usb_tree *tree, const char *name)
 {
     usb_tree_device(tree, name);
-    usb_tree_attribute(tree, usb_tree_path(tree, name), "product", "Quiet Keys\n");
+    usb_tree_property(tree, usb_tree_path(tree, name), "ID_MODEL_ENC", "Quiet\\x20Keys");
     usb_tree_interface(tree, name, 0, 0x03);
     usb_tree_interface(tree, name, 1, 0x03);
 }

@@ -5,6 +5,7 @@
 #include "lib/rig/census.h"
 
 static struct census *census;
+static uint64_t now_ns; /* of what has no time of its own */
 static char told[4096];
 
 static void on_appeared(void *context, const struct sighting *sighting, uint64_t plugged_ns)
@@ -28,6 +29,7 @@ static int new_census(void **state)
     static const struct census_events events = {&told, on_appeared, on_vanished};
     (void)state;
     told[0] = '\0';
+    now_ns = 3000;
     census = census_new(&events);
     return census == NULL;
 }
@@ -45,8 +47,10 @@ static struct sighting stick(const char *path)
     struct sighting sighting = {.minor = 1,
                                 .diskseq = 1,
                                 .capacity_bytes = 100,
+                                .identity = 1,
                                 .plugged_ns = 1000,
                                 .seen_ns = 2000,
+                                .processed = true,
                                 .claimed = true};
     (void)snprintf(sighting.path, sizeof(sighting.path), "%s", path);
     assert_int_equal(port_parse(&sighting.port, "0000:00:14.0/usb2/1"), 0);
@@ -62,7 +66,7 @@ static void see(const struct sighting *sighting)
 static void settle(void)
 {
     census_scan_begin(census);
-    census_scan_end(census);
+    census_scan_end(census, now_ns);
 }
 
 static void assert_told(const char *expected)
@@ -81,7 +85,7 @@ static void the_first_scan_finds_what_was_there_before(void **state)
     census_scan_begin(census);
     see(&early);
     see(&scanned);
-    census_scan_end(census);
+    census_scan_end(census, now_ns);
     assert_told("+b@0 ");
 }
 
@@ -107,7 +111,7 @@ static void what_is_seen_again_is_not_told_again(void **state)
     see(&sighting);
     census_scan_begin(census);
     see(&sighting);
-    census_scan_end(census);
+    census_scan_end(census, now_ns);
     assert_told("");
 }
 
@@ -117,14 +121,14 @@ static void what_is_removed_vanishes_once(void **state)
     struct sighting sighting = stick("a");
     settle();
     see(&sighting);
-    census_remove(census, "b");
+    census_remove(census, "b", now_ns);
     assert_told("+a@1000 ");
-    census_remove(census, "a");
-    census_remove(census, "a");
+    census_remove(census, "a", now_ns);
+    census_remove(census, "a", now_ns + 1);
     assert_told("-a:100 ");
-    sighting.plugged_ns = 5000;
+    sighting.plugged_ns = now_ns + CENSUS_RETURN_NS;
     see(&sighting);
-    assert_told("+a@5000 ");
+    assert_told("+a@1000003000 ");
 }
 
 static void a_scan_finds_what_was_missed(void **state)
@@ -133,6 +137,7 @@ static void a_scan_finds_what_was_missed(void **state)
     struct sighting gone = stick("a");
     struct sighting kept = stick("b");
     struct sighting new = stick("c");
+    new.identity = 2;
     settle();
     see(&gone);
     see(&kept);
@@ -142,11 +147,11 @@ static void a_scan_finds_what_was_missed(void **state)
     see(&new);
     see(&kept);
     assert_told("");
-    census_scan_end(census);
+    census_scan_end(census, now_ns);
     /* What is gone first: the new one may be in its port. */
     assert_told("-a:100 +c@4000 ");
     census_scan_begin(census);
-    census_scan_end(census);
+    census_scan_end(census, now_ns);
     assert_told("-c:100 -b:100 ");
 }
 
@@ -157,8 +162,8 @@ static void what_is_removed_while_a_scan_finds_it_was_never_there(void **state)
     settle();
     census_scan_begin(census);
     see(&sighting);
-    census_remove(census, "a");
-    census_scan_end(census);
+    census_remove(census, "a", now_ns);
+    census_scan_end(census, now_ns);
     assert_told("");
 }
 
@@ -169,7 +174,7 @@ static void a_reader_without_a_medium_is_no_drive(void **state)
     sighting.capacity_bytes = 0;
     settle();
     see(&sighting);
-    census_remove(census, "a");
+    census_remove(census, "a", now_ns);
     assert_told("");
 }
 
@@ -180,7 +185,7 @@ static void a_medium_that_comes_into_an_empty_reader_is_new(void **state)
     sighting.capacity_bytes = 0;
     census_scan_begin(census);
     see(&sighting);
-    census_scan_end(census);
+    census_scan_end(census, now_ns);
     sighting.capacity_bytes = 200;
     sighting.diskseq = 2;
     sighting.seen_ns = 7000;
@@ -192,9 +197,9 @@ static void a_medium_that_comes_into_an_empty_reader_is_new(void **state)
     assert_told("-a:200 ");
     sighting.capacity_bytes = 200;
     sighting.diskseq = 3;
-    sighting.seen_ns = 9000;
+    sighting.seen_ns = 8000 + CENSUS_MEDIUM_RETURN_NS;
     see(&sighting);
-    assert_told("+a@9000 ");
+    assert_told("+a@2000008000 ");
 }
 
 static void a_medium_that_came_before_the_first_scan_ended_is_old(void **state)
@@ -206,7 +211,7 @@ static void a_medium_that_came_before_the_first_scan_ended_is_old(void **state)
     see(&sighting);
     sighting.capacity_bytes = 200;
     see(&sighting);
-    census_scan_end(census);
+    census_scan_end(census, now_ns);
     assert_told("+a@0 ");
 }
 
@@ -236,15 +241,22 @@ static void another_device_under_the_same_name_is_new(void **state)
     see(&sighting);
     told[0] = '\0';
     sighting.diskseq = 2;
+    sighting.identity = 2;
     sighting.plugged_ns = 5000;
     sighting.seen_ns = 6000;
     see(&sighting);
     assert_told("-a:100 +a@5000 ");
     sighting.minor = 17;
+    sighting.identity = 1;
     sighting.plugged_ns = 7000;
     sighting.seen_ns = 8000;
     see(&sighting);
     assert_told("-a:100 +a@7000 ");
+    sighting.diskseq = 3; /* it looks the same: nobody can tell */
+    sighting.plugged_ns = 9000;
+    sighting.seen_ns = 10000;
+    see(&sighting);
+    assert_told("-a:100 +a@0 ");
 }
 
 static void a_kernel_without_sequence_numbers_is_no_trouble(void **state)
@@ -270,16 +282,191 @@ static void what_udev_says_of_a_disk_can_change(void **state)
     sighting.seen_ns = 9000;
     sighting.claimed = true;
     see(&sighting);
-    assert_told("-a:100 +a@1000 ");
+    assert_told("-a:100 +a@0 ");
     sighting.foreign = true;
     see(&sighting);
-    assert_told("-a:100 +a@1000 ");
+    assert_told("-a:100 +a@0 ");
     sighting.lun = 1;
     see(&sighting);
-    assert_told("-a:100 +a@1000 ");
+    assert_told("-a:100 +a@0 ");
     assert_int_equal(port_parse(&sighting.port, "0000:00:14.0/usb2/2"), 0);
     see(&sighting);
+    assert_told("-a:100 +a@0 ");
+}
+
+/* It never went, and it may have been done: a mark that flickers does not plug it in. */
+static void what_is_told_otherwise_and_back_is_no_new_drive(void **state)
+{
+    (void)state;
+    struct sighting sighting = stick("a");
+    settle();
+    see(&sighting);
+    assert_told("+a@1000 ");
+    sighting.claimed = false;
+    see(&sighting);
+    assert_told("-a:100 +a@0 ");
+    sighting.claimed = true;
+    see(&sighting);
+    assert_told("-a:100 +a@0 ");
+}
+
+/* A scan in a flood may find a stick before udev does. */
+static void what_was_seen_before_udev_had_looked_at_it_keeps_its_time(void **state)
+{
+    (void)state;
+    struct sighting sighting = stick("a");
+    settle();
+    sighting.processed = false;
+    sighting.claimed = false;
+    see(&sighting);
+    assert_told("+a@1000 ");
+    sighting.processed = true;
+    sighting.claimed = true;
+    see(&sighting);
     assert_told("-a:100 +a@1000 ");
+}
+
+/* --- What drops off for a moment ---------------------------------------------------------------- */
+
+/* Removes a stick at `now_ns` and lets it come again so much later, under another name. */
+static void return_after(struct sighting *sighting, uint64_t missing_ns)
+{
+    census_remove(census, sighting->path, now_ns);
+    told[0] = '\0';
+    sighting->path[0] = sighting->path[0] == 'a' ? 'b' : 'a';
+    sighting->diskseq++;
+    sighting->plugged_ns = now_ns + missing_ns;
+    sighting->seen_ns = sighting->plugged_ns + NS_PER_S;
+    now_ns = sighting->seen_ns;
+    see(sighting);
+}
+
+static void a_stick_that_is_back_at_once_is_not_new(void **state)
+{
+    (void)state;
+    struct sighting sighting = stick("a");
+    settle();
+    see(&sighting);
+    return_after(&sighting, CENSUS_RETURN_NS - 1);
+    assert_told("+b@0 ");
+    return_after(&sighting, NS_PER_MS);
+    assert_told("+a@0 ");
+    return_after(&sighting, CENSUS_RETURN_NS);
+    assert_string_not_equal(told, "+b@0 ");
+}
+
+static void another_stick_is_new_at_once(void **state)
+{
+    (void)state;
+    struct sighting sighting = stick("a");
+    settle();
+    see(&sighting);
+    sighting.identity = 2;
+    return_after(&sighting, NS_PER_MS);
+    assert_string_not_equal(told, "+b@0 ");
+    sighting.capacity_bytes = 101;
+    return_after(&sighting, NS_PER_MS);
+    assert_string_not_equal(told, "+a@0 ");
+    assert_int_equal(port_parse(&sighting.port, "0000:00:14.0/usb2/2"), 0);
+    return_after(&sighting, NS_PER_MS);
+    assert_string_not_equal(told, "+b@0 ");
+    sighting.lun = 1;
+    return_after(&sighting, NS_PER_MS);
+    assert_string_not_equal(told, "+a@0 ");
+}
+
+/* Unbinding its driver, or udevadm trigger, does not plug a stick in. */
+static void a_stick_that_never_left_its_port_is_not_new(void **state)
+{
+    (void)state;
+    struct sighting sighting = stick("a");
+    settle();
+    see(&sighting);
+    now_ns = 3600 * NS_PER_S;
+    census_remove(census, "a", now_ns);
+    told[0] = '\0';
+    sighting.seen_ns = 2 * now_ns;
+    see(&sighting);
+    assert_told("+a@0 ");
+}
+
+static void a_stick_whose_return_a_scan_finds_is_not_new(void **state)
+{
+    (void)state;
+    struct sighting sighting = stick("a");
+    settle();
+    see(&sighting);
+    told[0] = '\0';
+    now_ns = 7200 * NS_PER_S;
+    sighting.path[0] = 'b';
+    sighting.plugged_ns = now_ns - 2 * NS_PER_S;
+    census_scan_begin(census);
+    see(&sighting);
+    census_scan_end(census, now_ns);
+    assert_told("-a:100 +b@0 ");
+}
+
+static void a_medium_that_is_back_at_once_is_not_new(void **state)
+{
+    (void)state;
+    struct sighting sighting = stick("a");
+    settle();
+    see(&sighting);
+    sighting.capacity_bytes = 0;
+    sighting.seen_ns = 8000;
+    see(&sighting);
+    told[0] = '\0';
+    sighting.capacity_bytes = 100;
+    sighting.diskseq = 2;
+    sighting.seen_ns = 8000 + CENSUS_MEDIUM_RETURN_NS - 1;
+    see(&sighting);
+    assert_told("+a@0 ");
+    sighting.capacity_bytes = 0;
+    see(&sighting);
+    sighting.capacity_bytes = 200;
+    told[0] = '\0';
+    see(&sighting);
+    assert_string_not_equal(told, "+a@0 ");
+}
+
+static void a_stick_that_is_back_may_find_its_medium_later(void **state)
+{
+    (void)state;
+    struct sighting sighting = stick("a");
+    settle();
+    see(&sighting);
+    sighting.capacity_bytes = 0;
+    return_after(&sighting, NS_PER_MS);
+    assert_told("");
+    sighting.capacity_bytes = 100;
+    sighting.diskseq++;
+    sighting.seen_ns += CENSUS_MEDIUM_RETURN_NS - 1;
+    see(&sighting);
+    assert_told("+b@0 ");
+}
+
+static void many_places_are_remembered(void **state)
+{
+    (void)state;
+    settle();
+    for (unsigned i = 0; i < CENSUS_PLACES_MAX + 2; i++) {
+        char port[64];
+        struct sighting sighting = stick("a");
+        (void)snprintf(port, sizeof(port), "c%u/usb2/1", i);
+        assert_int_equal(port_parse(&sighting.port, port), 0);
+        see(&sighting);
+        census_remove(census, "a", now_ns);
+        told[0] = '\0';
+    }
+    struct sighting sighting = stick("a");
+    assert_int_equal(port_parse(&sighting.port, "c2/usb2/1"), 0);
+    see(&sighting);
+    assert_told("+a@0 ");
+    census_remove(census, "a", now_ns);
+    told[0] = '\0';
+    assert_int_equal(port_parse(&sighting.port, "c1/usb2/1"), 0);
+    see(&sighting);
+    assert_told("+a@1000 ");
 }
 
 static void what_was_there_before_stays_old_when_it_is_claimed_later(void **state)
@@ -289,7 +476,7 @@ static void what_was_there_before_stays_old_when_it_is_claimed_later(void **stat
     sighting.claimed = false;
     census_scan_begin(census);
     see(&sighting);
-    census_scan_end(census);
+    census_scan_end(census, now_ns);
     told[0] = '\0';
     sighting.claimed = true;
     see(&sighting);
@@ -312,8 +499,9 @@ static void a_full_census_takes_no_more_disks(void **state)
     assert_told("");
     struct sighting known = stick("7");
     assert_true(census_see(census, &known));
-    census_remove(census, "7");
+    census_remove(census, "7", now_ns);
     told[0] = '\0';
+    assert_int_equal(port_parse(&more.port, "0000:00:14.0/usb2/2"), 0);
     see(&more);
     assert_told("+more@1000 ");
 }
@@ -336,6 +524,15 @@ int main(void)
         with_census(another_device_under_the_same_name_is_new),
         with_census(a_kernel_without_sequence_numbers_is_no_trouble),
         with_census(what_udev_says_of_a_disk_can_change),
+        with_census(what_is_told_otherwise_and_back_is_no_new_drive),
+        with_census(what_was_seen_before_udev_had_looked_at_it_keeps_its_time),
+        with_census(a_stick_that_is_back_at_once_is_not_new),
+        with_census(another_stick_is_new_at_once),
+        with_census(a_stick_that_never_left_its_port_is_not_new),
+        with_census(a_stick_whose_return_a_scan_finds_is_not_new),
+        with_census(a_medium_that_is_back_at_once_is_not_new),
+        with_census(a_stick_that_is_back_may_find_its_medium_later),
+        with_census(many_places_are_remembered),
         with_census(what_was_there_before_stays_old_when_it_is_claimed_later),
         with_census(a_full_census_takes_no_more_disks),
     };

@@ -5,6 +5,7 @@
 
 #include "tests/unit/image_files.h"
 
+#include <sys/resource.h>
 #include <uv.h>
 
 /* The dock on real directories. What it tells is kept as a story, a line per event: "+A01 4096" for
@@ -414,8 +415,8 @@ static void a_directory_that_goes_takes_its_drives_along(void **state)
     make_file("away/A04");
     move("away", "dock");
     wait_for(6);
-    /* Nobody knows whether those who brought it are done with it. */
-    EXPECT_STORY("-A03", "gone", "back", "+A01 4096", "+A02 4096", "+A04 4096");
+    /* Nobody saw these files come. */
+    EXPECT_STORY("-A03", "gone", "back", "+A01 4096 start", "+A02 4096 start", "+A04 4096 start");
 }
 
 static void a_directory_whose_parent_was_moved_is_gone(void **state)
@@ -433,7 +434,32 @@ static void a_directory_whose_parent_was_moved_is_gone(void **state)
     move("away", "dock");
     wait_for(2);
     assert_string_equal(story[0], "back");
-    assert_string_equal(story[1], "+A01 4096");
+    assert_string_equal(story[1], "+A01 4096 start");
+}
+
+static void what_was_there_while_it_could_not_be_read_is_from_the_start(void **state)
+{
+    struct rlimit usual;
+
+    (void)state;
+    make_file("dock/A01");
+    files_write("dock/empty", "", 0);
+    make_file("aside/A02");
+    /* Room for one more descriptor: the messages', not the directory's. */
+    int next_fd = dup(STDIN_FILENO);
+    assert_true(next_fd >= 0 && close(next_fd) == 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    const struct rlimit tight = {.rlim_cur = (rlim_t)next_fd + 1, .rlim_max = usual.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    open_dock();
+    assert_int_equal(story_count, 0);
+    move("aside/A02", "dock/A02"); /* while it is watched */
+    wait_for(1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    wait_for(2);
+    assert_int_equal(truncate("dock/empty", 10), 0);
+    wait_for(3);
+    EXPECT_STORY("+A02 4096", "+A01 4096 start", "+empty 10");
 }
 
 static long messages_max(void)
@@ -493,7 +519,11 @@ static void too_many_files_are_left_out_until_there_is_room(void **state)
         assert_int_equal(unlink(path), 0);
     }
     wait_for(4097);
-    assert_string_equal(story[4096], "+late 4096");
+    /* It may have been there all the time. */
+    assert_string_equal(story[4096], "+late 4096 start");
+    story_count = 0;
+    make_file("dock/new");
+    EXPECT_STORY("+new 4096");
 }
 
 static void it_can_be_closed_from_inside_an_event(void **state)
@@ -551,6 +581,7 @@ int main(void)
         TEST(our_own_work_on_a_drive_is_no_news),
         TEST(a_directory_that_goes_takes_its_drives_along),
         TEST(a_directory_whose_parent_was_moved_is_gone),
+        TEST(what_was_there_while_it_could_not_be_read_is_from_the_start),
         TEST(lost_messages_lead_to_another_reading),
         TEST(too_many_files_are_left_out_until_there_is_room),
         TEST(it_can_be_closed_from_inside_an_event),

@@ -222,17 +222,37 @@ static void what_is_plugged_in_later_is_new(void **state)
     await("+/dev/mmcblk61@0000:00:1f.0/mmc\n");
 }
 
-static void what_is_pulled_vanishes_once_and_can_come_again(void **state)
+static void plug(const char *node, const char *serial)
+{
+    usb_tree_device(tree, "61-1");
+    usb_tree_property(tree, usb_tree_path(tree, "61-1"), "ID_SERIAL_SHORT", serial);
+    usb_tree_interface(tree, "61-1", 0, 0x08);
+    (void)usb_tree_disk(tree, "61-1", 0, node, GIB);
+}
+
+static void what_is_pulled_vanishes_once_and_another_can_come(void **state)
 {
     (void)state;
-    (void)usb_tree_stick(tree, "61-1", "sdrig1", GIB);
+    plug("sdrig1", "RIG1");
     start();
     await("+/dev/sdrig1@0000:00:14.0/usb2/1,old\n");
     usb_tree_pull(tree, "61-1");
     await("-/dev/sdrig1\n");
-    (void)usb_tree_stick(tree, "61-1", "sdrig1", GIB);
+    plug("sdrig1", "RIG2");
     await("+/dev/sdrig1@0000:00:14.0/usb2/1\n");
     await_nothing();
+}
+
+static void what_drops_off_for_a_moment_is_not_new(void **state)
+{
+    (void)state;
+    plug("sdrig1", "RIG1");
+    start();
+    await("+/dev/sdrig1@0000:00:14.0/usb2/1,old\n");
+    usb_tree_pull(tree, "61-1");
+    await("-/dev/sdrig1\n");
+    plug("sdrig2", "RIG1");
+    await("+/dev/sdrig2@0000:00:14.0/usb2/1,old\n");
 }
 
 static void a_hub_with_its_sticks_goes_as_a_whole(void **state)
@@ -275,7 +295,11 @@ static void media_come_and_go_in_a_card_reader(void **state)
     usb_tree_medium(tree, right, 0, 102);
     await("-/dev/sdrig2\n");
     usb_tree_send(tree, left, "change");
-    usb_tree_medium(tree, right, GIB, 103);
+    usb_tree_medium(tree, right, GIB, 103); /* it was not read for a moment */
+    await("+/dev/sdrig2@0000:00:14.0/usb2/1,old\n");
+    usb_tree_medium(tree, right, 0, 104);
+    await("-/dev/sdrig2\n");
+    usb_tree_medium(tree, right, 2 * GIB, 105);
     await("+/dev/sdrig2@0000:00:14.0/usb2/1\n");
 }
 
@@ -344,7 +368,7 @@ static void what_was_lost_is_found_by_looking_again(void **state)
                 "+/dev/sdrig1@0000:00:14.0/usb2/2,old\n");
     lose_all = true;
     usb_tree_pull(tree, "61-2");
-    (void)usb_tree_stick(tree, "61-2", "sdrig2", GIB);
+    (void)usb_tree_stick(tree, "61-2", "sdrig2", 2 * GIB);
     usb_tree_pull(tree, "61-1");
     usb_tree_keyboard(tree, "61-4");
     (void)usb_tree_stick(tree, "61-3", "sdrig3", GIB);
@@ -368,7 +392,7 @@ static void what_was_lost_is_found_by_looking_again(void **state)
 static void a_thousand_events_are_received_in_many_turns(void **state)
 {
     (void)state;
-    enum { EVENTS = 1000, TURN_MAX = 64 };
+    enum { EVENTS = 1000, TURN_MAX = 8 };
     struct udev *udev = udev_new();
     usb_tree_hub(tree, "61-2", 4);
     start();
@@ -425,7 +449,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         in_tree(what_is_there_at_the_start_is_told_at_once_and_is_old),
         in_tree(what_is_plugged_in_later_is_new),
-        in_tree(what_is_pulled_vanishes_once_and_can_come_again),
+        in_tree(what_is_pulled_vanishes_once_and_another_can_come),
+        in_tree(what_drops_off_for_a_moment_is_not_new),
         in_tree(a_hub_with_its_sticks_goes_as_a_whole),
         in_tree(a_hub_is_told_of_when_it_knows_its_ports),
         in_tree(media_come_and_go_in_a_card_reader),

@@ -61,11 +61,14 @@ static const char *name_at(const char *text)
 static void names_are_short_words_of_plain_characters(void **state)
 {
     (void)state;
-    static const char *const good[] = {"A", "A01", "left-1",
-                                       "7", "a.b", "1234567890123456789012345678901"};
+    static const char *const good[] = {
+        "A", "A01", "left-1", "7", "a.b", "C++_-.", "1234567890123456789012345678901"};
     static const char *const bad[] = {
-        "",    " ",  "A 1", "A\t", "A/1", "A\\",  "[A",       "A]",
-        "A\"", "A;", "A#",  "A=1", "A\n", "\x7f", "\xc3\xa4", "12345678901234567890123456789012"};
+        "",      " ",   "A 1", "A\t", "A/1",  "A\\",      "[A",
+        "A]",    "A\"", "A;",  "A#",  "A=1",  "A~",       "-A",
+        "--all", ".A",  "_",   "+1",  "$(A)", "A`",       "A$B",
+        "A*",    "A'",  "A&B", "A|B", "A>B",  "A!",       "A:1",
+        "A,1",   "A@",  "A%",  "A\n", "\x7f", "\xc3\xa4", "12345678901234567890123456789012"};
     for (size_t i = 0; i < array_count(good); i++)
         assert_true(layout_name_valid(good[i]));
     for (size_t i = 0; i < array_count(bad); i++)

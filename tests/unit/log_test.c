@@ -4,6 +4,8 @@
 #include "daemon/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -185,6 +187,44 @@ static void what_the_journal_does_not_take_goes_to_stderr(void **state)
     assert_string_equal(told(), "drivepressd: here\n");
 }
 
+/* Fills the pipe that stderr is, as somebody does who does not read it. */
+static void fill(void)
+{
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    static const char page[4096];
+
+    while (poll(&room, 1, 0) == 1)
+        assert_int_equal(write(STDERR_FILENO, page, sizeof(page)), sizeof(page));
+}
+
+static void a_stderr_that_nobody_reads_holds_up_nobody(void **state)
+{
+    static char text[1 << 16];
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_true(fcntl(fds[0], F_SETPIPE_SZ, 4096) >= 4096);
+    assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+    assert_int_equal(close(fds[1]), 0);
+    fill();
+    (void)alarm(60); /* ends the test instead of hanging */
+    log_message(LOG_LEVEL_INFO, "lost");
+    log_slot("A01", SLOT_PASSED, VERDICT_PASSED, "films", "");
+    (void)alarm(0);
+    assert_true(read(fds[0], text, sizeof(text)) > 0);
+    log_message(LOG_LEVEL_INFO, "heard");
+    ssize_t length = read(fds[0], text, sizeof(text) - 1);
+    assert_true(length > 0);
+    log_message(LOG_LEVEL_INFO, "next");
+    length += read(fds[0], text + length, sizeof(text) - 1 - (size_t)length);
+    text[length] = '\0';
+    assert_string_equal(text, "drivepressd: 2 messages were lost, for nobody read them\n"
+                              "drivepressd: heard\n"
+                              "drivepressd: next\n");
+    assert_int_equal(close(fds[0]), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -198,6 +238,7 @@ int main(void)
         TEST(the_journal_gets_fields),
         TEST(a_redirected_stderr_is_not_the_journal),
         TEST(what_the_journal_does_not_take_goes_to_stderr),
+        TEST(a_stderr_that_nobody_reads_holds_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,8 +240,31 @@ static void an_interface_that_is_in_use_is_not_foreign(void **state)
     assert_false(is_foreign(path, &port));
     usb_tree_property(tree, path, "DRIVEPRESS_FOREIGN", "1");
     assert_true(is_foreign(path, &port));
+    /* What says that it is a drive, and another driver took it: that only udev knows. */
     usb_tree_attribute(tree, path, "bInterfaceClass", "08\n");
+    assert_true(is_foreign(path, &port));
+    usb_tree_property(tree, path, "DRIVEPRESS_FOREIGN", "0");
+    usb_tree_attribute(tree, path, "authorized", "0\n");
     assert_false(is_foreign(path, &port));
+    usb_tree_attribute(tree, path, "bInterfaceSubClass", "ff\n");
+    assert_true(is_foreign(path, &port));
+}
+
+static void storage_has_the_commands_of_drives(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *subclass;
+        bool foreign;
+    } cases[] = {{"00\n", true}, {"01\n", false}, {"06\n", false}, {"07\n", true}, {"ff\n", true}};
+    char path[512];
+    const char *disk = usb_tree_stick(tree, "61-1", "sdrig1", GIB);
+
+    (void)snprintf(path, sizeof(path), "%s/61-1:1.0", usb_tree_path(tree, "61-1"));
+    for (size_t i = 0; i < array_count(cases); i++) {
+        usb_tree_attribute(tree, path, "bInterfaceSubClass", cases[i].subclass);
+        assert_int_equal(sighted(disk).foreign, cases[i].foreign);
+    }
 }
 
 static void a_keyboard_behind_a_hub_is_in_the_port_of_the_hub(void **state)
@@ -266,15 +289,81 @@ static void names_are_fit_to_be_shown_and_hold_no_serial_number(void **state)
     char path[512];
     usb_tree_keyboard(tree, "61-1");
     (void)snprintf(path, sizeof(path), "%s", usb_tree_path(tree, "61-1"));
-    usb_tree_attribute(tree, path, "serial", "SECRET1234\n");
+    usb_tree_property(tree, path, "ID_SERIAL", "Quiet_Keys_SECRET1234");
+    usb_tree_property(tree, path, "ID_SERIAL_SHORT", "SECRET1234");
     assert_string_equal(name_of(path), "Quiet Keys");
-    usb_tree_attribute(tree, path, "manufacturer", "Evil\033[2J\n");
-    assert_string_equal(name_of(path), "Evil?[2J Quiet Keys");
-    usb_tree_attribute(tree, path, "product",
-                       "a name that is much longer than what there is room for\n");
+    usb_tree_property(tree, path, "ID_VENDOR", "Evil");
+    assert_string_equal(name_of(path), "Evil Quiet Keys");
+    usb_tree_property(tree, path, "ID_VENDOR_ENC", "Evil\\x1b[2J\\x5c\\xzz\\x4\\x00");
+    assert_string_equal(name_of(path), "Evil?[2J\\\\xzz\\x4\\x00 Quiet Keys");
+    usb_tree_property(tree, path, "ID_MODEL_ENC",
+                      "a name that is much longer than what there is room for");
     assert_int_equal(strlen(name_of(path)), 39);
     usb_tree_device(tree, "61-2");
     assert_string_equal(name_of(usb_tree_path(tree, "61-2")), "USB device 46f4:0001");
+}
+
+/* What they call themselves in sysfs cannot be read while the kernel tries to reset the device. */
+static void names_are_never_asked_of_the_device(void **state)
+{
+    (void)state;
+    char path[512];
+    usb_tree_device(tree, "61-1");
+    (void)snprintf(path, sizeof(path), "%s", usb_tree_path(tree, "61-1"));
+    usb_tree_attribute(tree, path, "manufacturer", "Slow\n");
+    usb_tree_attribute(tree, path, "product", "Stick\n");
+    assert_string_equal(name_of(path), "USB device 46f4:0001");
+    /* udev writes the numbers where there are no names. */
+    usb_tree_property(tree, path, "ID_VENDOR_ID", "46f4");
+    usb_tree_property(tree, path, "ID_VENDOR", "46f4");
+    usb_tree_property(tree, path, "ID_VENDOR_ENC", "46f4");
+    assert_string_equal(name_of(path), "USB device 46f4:0001");
+    usb_tree_property(tree, path, "ID_VENDOR_FROM_DATABASE", "Listed, Inc.");
+    assert_string_equal(name_of(path), "Listed, Inc.");
+}
+
+/* --- Identities --------------------------------------------------------------------------------- */
+
+static uint64_t identity_with(const char *disk, const char *name, const char *property,
+                              const char *value)
+{
+    usb_tree_property(tree, usb_tree_path(tree, name), property, value);
+    return sighted(disk).identity;
+}
+
+static void a_stick_is_known_by_its_names_and_its_serial_number(void **state)
+{
+    (void)state;
+    const char *one = usb_tree_stick(tree, "61-1", "sdrig1", GIB);
+    const char *other = usb_tree_stick(tree, "61-2", "sdrig2", GIB);
+    assert_true(sighted(one).identity == sighted(other).identity);
+    uint64_t identity = identity_with(one, "61-1", "ID_VENDOR_ID", "46f4");
+    assert_true(identity != sighted(other).identity);
+    assert_true(identity == identity_with(other, "61-2", "ID_VENDOR_ID", "46f4"));
+    assert_true(identity != identity_with(other, "61-2", "ID_MODEL_ID", "46f4"));
+    identity = identity_with(one, "61-1", "ID_SERIAL_SHORT", "1");
+    assert_true(identity != identity_with(one, "61-1", "ID_SERIAL_SHORT", "2"));
+    assert_true(identity == identity_with(one, "61-1", "ID_SERIAL_SHORT", "1"));
+}
+
+static void an_sd_card_is_known_by_its_serial_number(void **state)
+{
+    (void)state;
+    const char *card = usb_tree_card(tree, "mmcblk61", GIB);
+    usb_tree_property(tree, card, "ID_SERIAL", "0x1");
+    uint64_t identity = sighted(card).identity;
+    usb_tree_property(tree, card, "ID_SERIAL", "0x2");
+    assert_true(identity != sighted(card).identity);
+}
+
+static void a_lun_beyond_those_of_mass_storage_is_no_drive(void **state)
+{
+    (void)state;
+    struct sighting sighting;
+    usb_tree_device(tree, "61-1");
+    usb_tree_interface(tree, "61-1", 0, 0x08);
+    assert_true(sight(usb_tree_disk(tree, "61-1", SLOT_LUN_MAX, "sdrig1", GIB), &sighting));
+    assert_false(sight(usb_tree_disk(tree, "61-1", SLOT_LUN_MAX + 1, "sdrig2", GIB), &sighting));
 }
 
 /* --- Hubs --------------------------------------------------------------------------------------- */
@@ -377,8 +466,13 @@ int main(int argc, char **argv)
         in_tree(a_stick_that_udev_does_not_know_yet_was_plugged_in_just_now),
         in_tree(a_keyboard_counts_in_claimed_ports_only),
         in_tree(an_interface_that_is_in_use_is_not_foreign),
+        in_tree(storage_has_the_commands_of_drives),
         in_tree(a_keyboard_behind_a_hub_is_in_the_port_of_the_hub),
         in_tree(names_are_fit_to_be_shown_and_hold_no_serial_number),
+        in_tree(names_are_never_asked_of_the_device),
+        in_tree(a_stick_is_known_by_its_names_and_its_serial_number),
+        in_tree(an_sd_card_is_known_by_its_serial_number),
+        in_tree(a_lun_beyond_those_of_mass_storage_is_no_drive),
         in_tree(the_faces_of_a_port_know_each_other),
         in_tree(a_port_of_one_face_or_that_is_not_there_has_no_other),
         in_tree(a_hub_has_both_faces_and_the_ports_of_the_larger_one),
