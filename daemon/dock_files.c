@@ -205,8 +205,7 @@ void dock_files_arrive(struct dock_files *files, const char *name, enum dock_arr
             entry->state = ENTRY_IGNORED;
             entry->seen = true;
             files->events.ignored(files->events.context, name,
-                                  "its name cannot be a slot's: 1 to 31 printable ASCII characters "
-                                  "without blanks and /\\[]\";#=");
+                                  "its name cannot be a slot's: " LAYOUT_NAME_FORM);
             return;
         }
     }

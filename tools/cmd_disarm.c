@@ -2,7 +2,6 @@
 /* drivepress disarm: no drive is started any more. */
 #include "lib/core/verdict.h"
 #include "lib/wire/service.h"
-#include "tools/arguments.h"
 #include "tools/commands.h"
 #include "tools/service_verb.h"
 
@@ -19,30 +18,18 @@ static const char help[] =
             SERVICE_HELP_HELP //
                 SERVICE_HELP_EXIT;
 
-int cmd_disarm(int argc, char **argv)
+static int print(const json_t *answer)
 {
-    const char *socket = NULL;
-    bool json = false;
-    const struct argument_option options[] = {
-        {"socket", 0, NULL, &socket},
-        {"json", 0, &json, NULL},
-    };
-    const struct arguments arguments = {
-        .verb = "disarm", .help = help, .options = options, .option_count = 2};
-    json_t *answer = NULL;
-
-    int exit_code = arguments_parse(&arguments, argc, argv, NULL, NULL);
-    if (exit_code >= 0)
-        return exit_code;
-    exit_code =
-        service_ask("disarm", socket, false, WIRE_METHOD_JOB_DISARM, json_object(), &answer);
-    if (exit_code != EXIT_ALL_PASSED)
-        return exit_code;
-    if (json)
-        return service_flush("disarm", service_print_json("disarm", answer, EXIT_ALL_PASSED));
-    json_decref(answer);
+    (void)answer;
     (void)puts(
         "Disarmed. Drives that are plugged in from now on are not touched. Passes that were\n"
         "begun go on; `drivepress stop --all` ends them.");
-    return service_flush("disarm", EXIT_ALL_PASSED);
+    return EXIT_ALL_PASSED;
+}
+
+int cmd_disarm(int argc, char **argv)
+{
+    static const struct service_verb verb = {
+        .name = "disarm", .help = help, .method = WIRE_METHOD_JOB_DISARM, .print = print};
+    return service_verb_run(&verb, argc, argv);
 }

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char slots_help[] =
     "Usage: drivepress slots list    show which port is which slot\n"
@@ -37,7 +38,8 @@ static const char learn_help[] =
     "Name the ports of the rig: plug one drive into one port after the other. At the end the "
     "slots\n"
     "are written as a drop-in of the configuration, and their ports are claimed: from then on the\n"
-    "daemon may erase what is plugged into them. It needs root. No drive is opened.\n"
+    "daemon may erase what is plugged into them. The other ports of the same external hubs become\n"
+    "slots too, and are claimed with them. It needs root. No drive is opened.\n"
     "Slots that the configuration has already are kept, and the names go on behind them.\n"
     "\n"
     "      --config FILE  the configuration (default: " CONFIG_FILE ")\n"
@@ -57,16 +59,22 @@ static const char claim_help[] =
     "Usage: drivepress slots claim [OPTION]...\n"
     "\n"
     "Claim the ports of the slots in the configuration, after it was edited by hand: from then on\n"
-    "the daemon may erase what is plugged into them, and into no others. It needs root, for the\n"
-    "daemon can never do that by itself.\n"
+    "the daemon may erase what is plugged into them. Of an external hub that has a slot all ports\n"
+    "are claimed, for they become slots by themselves; no other port of the computer is. In all\n"
+    "these ports, what is neither a drive nor a hub is switched off. It needs root, for the "
+    "daemon\n"
+    "can never do that by itself.\n"
     "\n"
     "      --config FILE  the configuration (default: " CONFIG_FILE ")\n"
     "      --claim FILE   where the claim goes\n"
-    "                     (default: " CLAIM_FILE ")\n" //
-    SERVICE_HELP_HELP                                  //
+    "                     (default: " CLAIM_FILE ")\n"
+    "  -y, --yes          do not ask before writing; needed without a terminal\n" //
+    SERVICE_HELP_HELP                                                             //
     "\n"
     "Exit status: 0 written, 2 wrong usage or configuration, or a port holds a disk that the\n"
-    "system uses, 4 the file was not written.\n";
+    "system uses or a device that would be switched off, or nobody said yes, 4 the ports cannot "
+    "be\n"
+    "looked at, or the file not written.\n";
 
 static int columns_of(struct slots_arguments *arguments, const char *text)
 {
@@ -80,6 +88,13 @@ static int columns_of(struct slots_arguments *arguments, const char *text)
                                "--columns needs a number from 1 to 99, not: ", text);
     arguments->columns = (uint32_t)number;
     return -1;
+}
+
+/* The daemon and udev read what is written, in directories that may have to be made, whatever
+ * root's umask is. */
+static void let_daemon_read(void)
+{
+    (void)umask(S_IWGRP | S_IWOTH);
 }
 
 static int run_list(int argc, char **argv)
@@ -98,7 +113,8 @@ static int run_list(int argc, char **argv)
 
 static int run_learn(int argc, char **argv)
 {
-    struct slots_arguments chosen = {.verb = "slots learn", .prefix = "A"};
+    struct slots_arguments chosen = {
+        .verb = "slots learn", .word_count = argc, .words = argv, .prefix = "A"};
     const char *columns = NULL;
     const struct argument_option options[] = {
         {"config", 0, NULL, &chosen.config}, {"output", 0, NULL, &chosen.output},
@@ -111,20 +127,27 @@ static int run_learn(int argc, char **argv)
     int exit_code = arguments_parse(&arguments, argc, argv, NULL, NULL);
     if (exit_code < 0)
         exit_code = columns_of(&chosen, columns);
-    return exit_code >= 0 ? exit_code : service_flush(chosen.verb, slots_learn(&chosen));
+    if (exit_code >= 0)
+        return exit_code;
+    let_daemon_read();
+    return service_flush(chosen.verb, slots_learn(&chosen));
 }
 
 static int run_claim(int argc, char **argv)
 {
-    struct slots_arguments chosen = {.verb = "slots claim"};
+    struct slots_arguments chosen = {.verb = "slots claim", .word_count = argc, .words = argv};
     const struct argument_option options[] = {
         {"config", 0, NULL, &chosen.config},
         {"claim", 0, NULL, &chosen.claim},
+        {"yes", 'y', &chosen.yes, NULL},
     };
     const struct arguments arguments = {
-        .verb = chosen.verb, .help = claim_help, .options = options, .option_count = 2};
+        .verb = chosen.verb, .help = claim_help, .options = options, .option_count = 3};
     int exit_code = arguments_parse(&arguments, argc, argv, NULL, NULL);
-    return exit_code >= 0 ? exit_code : service_flush(chosen.verb, slots_claim(&chosen));
+    if (exit_code >= 0)
+        return exit_code;
+    let_daemon_read();
+    return service_flush(chosen.verb, slots_claim(&chosen));
 }
 
 int cmd_slots(int argc, char **argv)

@@ -25,9 +25,13 @@ int daemon_trouble_exit_code(const struct daemon_trouble *trouble)
 {
     if (trouble->kind == DAEMON_WRONG)
         return EXIT_USAGE;
-    if (trouble->kind != DAEMON_REFUSED)
-        return EXIT_NO_DAEMON;
-    switch (trouble->error) {
+    return trouble->kind == DAEMON_REFUSED ? daemon_error_exit_code(trouble->error)
+                                           : EXIT_NO_DAEMON;
+}
+
+int daemon_error_exit_code(enum wire_error error)
+{
+    switch (error) {
     case WIRE_ERROR_BAD_PARAMS:
     case WIRE_ERROR_NO_SUCH_SLOT:
     case WIRE_ERROR_NOT_ARMED:

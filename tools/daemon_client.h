@@ -41,8 +41,11 @@ struct daemon_trouble {
     char reason[DAEMON_CLIENT_REASON_BYTES]; /* for people, with what to do next */
 };
 
-/* 2 for bad-params, no-such-slot, not-armed, device-refused, busy and bad-config, and for a socket
- * that cannot be; 5 for errors about the image; 4 otherwise. */
+/* 2 for bad-params, no-such-slot, not-armed, device-refused, busy and bad-config; 5 for errors
+ * about the image; 4 otherwise. */
+int daemon_error_exit_code(enum wire_error error);
+
+/* The same when it refused; 2 for a socket that cannot be, 4 otherwise. */
 int daemon_trouble_exit_code(const struct daemon_trouble *trouble);
 
 struct daemon_client_options {

@@ -16,8 +16,10 @@
 /* Beyond the most partitions that the kernel makes of a disk (DISK_MAX_PARTS, 256) and the disk. */
 enum { PARTS_MAX = 300 };
 
-const struct disk_use_places disk_use_system = {
-    .mountinfo = "/proc/self/mountinfo", .swaps = "/proc/swaps", .btrfs = "/sys/fs/btrfs"};
+const struct disk_use_places disk_use_system = {.mountinfo = "/proc/self/mountinfo",
+                                                .swaps = "/proc/swaps",
+                                                .btrfs = "/sys/fs/btrfs",
+                                                .udev = "/run/udev/data"};
 
 struct disk {
     size_t count;
@@ -97,6 +99,25 @@ static bool in_btrfs(const struct disk *disk, const char *name)
     return is_there && used(disk, "it belongs to a btrfs that is mounted");
 }
 
+/* ZFS holds its disks without a trace in the kernel's tables. What is not imported now may be at
+ * any time. */
+static bool in_zfs(const struct disk *disk, unsigned major_number, unsigned minor_number)
+{
+    char path[PATH_MAX];
+    char *line = NULL;
+    size_t bytes = 0;
+    bool found = false;
+
+    (void)snprintf(path, sizeof(path), "%s/b%u:%u", disk->places->udev, major_number, minor_number);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && !found && getline(&line, &bytes, file) >= 0)
+        found = strcmp(line, "E:ID_FS_TYPE=zfs_member\n") == 0;
+    free(line);
+    if (file != NULL)
+        (void)fclose(file);
+    return found && used(disk, "it belongs to a pool of ZFS");
+}
+
 /* Takes in a disk's or partition's number. True when it is in use by what sysfs tells. */
 static bool take_part(struct disk *disk, const char *directory, const char *name)
 {
@@ -111,7 +132,8 @@ static bool take_part(struct disk *disk, const char *directory, const char *name
     if (count != 2 || disk->count >= PARTS_MAX)
         return used(disk, "the kernel does not tell what it is");
     disk->numbers[disk->count++] = makedev(numbers[0], numbers[1]);
-    return has_holder(disk, directory) || in_btrfs(disk, name);
+    return has_holder(disk, directory) || in_btrfs(disk, name) ||
+           in_zfs(disk, numbers[0], numbers[1]);
 }
 
 static bool take_parts(struct disk *disk, const char *directory)

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /* Whether the running system uses a disk: a filesystem on it or on one of its partitions is
- * mounted, it is swap, or another device is built on it (holders: LVM, RAID, encryption). Nothing
- * is opened but what the kernel tells. Any thread. */
+ * mounted, it is swap, another device is built on it (holders: LVM, RAID, encryption), or it is of
+ * ZFS. Nothing is opened but what the kernel and udev tell. Any thread. */
 
 enum { DISK_USE_BYTES = 512 };
 
@@ -16,6 +16,7 @@ struct disk_use_places {
     const char *mountinfo; /* /proc/self/mountinfo */
     const char *swaps;     /* /proc/swaps */
     const char *btrfs;     /* /sys/fs/btrfs: the disks of mounted btrfs filesystems */
+    const char *udev;      /* /run/udev/data: what udev found on disks, a file for each */
 };
 
 extern const struct disk_use_places disk_use_system;

@@ -167,6 +167,9 @@ int image_add(const struct image_arguments *arguments)
         return image_fail(arguments, self.reason, EXIT_USAGE);
     }
     if (!arguments->manifest_only) {
+        /* The daemon reads what root adds, whatever root's umask is. */
+        if (geteuid() == 0)
+            (void)umask(S_IWGRP | S_IWOTH);
         catalogue_places_find(&places, arguments->images);
         self.directory = catalogue_place_to_add(&places);
         if (self.directory == NULL)

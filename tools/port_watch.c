@@ -2,16 +2,18 @@
 #include "tools/port_watch.h"
 
 #include "lib/base/clock.h"
-
 #include "lib/rig/usb.h"
 
 #include <errno.h>
 #include <libudev.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Room for the events of a hub full of drives that is plugged in at once. */
-enum { RECEIVE_BYTES = 8 << 20, EVENTS_PER_TURN = 4096 };
+enum { RECEIVE_BYTES = 8 << 20, EVENTS_PER_TURN = 4096, NAME_BYTES = 128 };
+
+const char *port_watch_udevd = "/run/udev/control";
 
 struct port_watch {
     struct udev *udev;
@@ -40,31 +42,38 @@ static void on_vanished(void *context, const struct sighting *sighting)
     (void)sighting;
 }
 
-/* Calls `visit` for the devices of a subsystem until it returns true. Returns whether it did. */
-static bool visit_devices(struct port_watch *watch, const char *subsystem, void *context,
-                          bool (*visit)(struct port_watch *watch, struct udev_device *device,
-                                        void *context))
+/* Calls `visit` for the devices of a subsystem until it returns true. Returns 1 if it did, 0 if
+ * not, or -errno when not all of them can be looked at. */
+static int visit_devices(struct port_watch *watch, const char *subsystem, void *context,
+                         bool (*visit)(struct port_watch *watch, struct udev_device *device,
+                                       void *context))
 {
     struct udev_enumerate *all = udev_enumerate_new(watch->udev);
     struct udev_list_entry *entry = NULL;
-    bool found = false;
+    int result = all != NULL ? udev_enumerate_add_match_subsystem(all, subsystem) : -ENOMEM;
 
-    if (all == NULL || udev_enumerate_add_match_subsystem(all, subsystem) < 0 ||
-        udev_enumerate_scan_devices(all) < 0) {
+    if (result >= 0)
+        result = udev_enumerate_scan_devices(all);
+    if (result < 0) {
         (void)udev_enumerate_unref(all);
-        return false;
+        return result;
     }
+    result = 0;
     udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(all))
     {
+        errno = 0;
         struct udev_device *device =
             udev_device_new_from_syspath(watch->udev, udev_list_entry_get_name(entry));
-        found = device != NULL && visit(watch, device, context);
+        if (device != NULL)
+            result = visit(watch, device, context);
+        else if (errno != ENOENT && errno != ENODEV) /* it was pulled meanwhile */
+            result = errno != 0 ? -errno : -EIO;
         (void)udev_device_unref(device);
-        if (found)
+        if (result != 0)
             break;
     }
     (void)udev_enumerate_unref(all);
-    return found;
+    return result;
 }
 
 static bool see_device(struct port_watch *watch, struct udev_device *device, void *context)
@@ -77,11 +86,14 @@ static bool see_device(struct port_watch *watch, struct udev_device *device, voi
     return false;
 }
 
-static void scan(struct port_watch *watch)
+/* What cannot be seen is not gone: then nothing is concluded. 0 or -errno. */
+static int scan(struct port_watch *watch)
 {
     census_scan_begin(watch->census);
-    (void)visit_devices(watch, "block", NULL, see_device);
-    census_scan_end(watch->census, clock_now_ns());
+    int error = visit_devices(watch, "block", NULL, see_device);
+    if (error == 0)
+        census_scan_end(watch->census, clock_now_ns());
+    return error;
 }
 
 static int open_monitor(struct port_watch *watch)
@@ -111,11 +123,12 @@ int port_watch_open(struct port_watch **watch, port_watch_plugged *plugged, void
     opened->census = census_new(&events);
     if (opened->udev != NULL && opened->census != NULL)
         error = open_monitor(opened);
+    if (error >= 0)
+        error = scan(opened);
     if (error < 0) {
         port_watch_close(opened);
         return error;
     }
-    scan(opened);
     opened->settled = true;
     *present = opened->present;
     *watch = opened;
@@ -147,7 +160,7 @@ static void take_event(struct port_watch *watch, struct udev_device *device)
         (void)see_device(watch, device, NULL);
 }
 
-void port_watch_read(struct port_watch *watch)
+int port_watch_read(struct port_watch *watch)
 {
     for (unsigned i = 0; i < EVENTS_PER_TURN; i++) {
         errno = 0;
@@ -157,11 +170,13 @@ void port_watch_read(struct port_watch *watch)
             (void)udev_device_unref(device);
             continue;
         }
-        if (errno == ENOBUFS) /* events were lost */
-            scan(watch);
-        else
-            return;
+        if (errno != ENOBUFS)
+            return 0;
+        int error = scan(watch); /* events were lost */
+        if (error != 0)
+            return error;
     }
+    return 0;
 }
 
 void port_watch_name(struct port_watch *watch, const struct sighting *sighting, char *text,
@@ -175,6 +190,11 @@ void port_watch_name(struct port_watch *watch, const struct sighting *sighting, 
     (void)udev_device_unref(device);
 }
 
+bool port_watch_is_told(void)
+{
+    return access(port_watch_udevd, F_OK) == 0;
+}
+
 unsigned port_watch_faces(struct port_watch *watch, const struct port *port,
                           struct port faces[SLOT_PORTS_MAX])
 {
@@ -182,48 +202,79 @@ unsigned port_watch_faces(struct port_watch *watch, const struct port *port,
     return usb_peer(watch->udev, port, &faces[1]) ? 2 : 1;
 }
 
-struct naming {
-    struct layout *layout;
-    unsigned count;
-};
+/* --- Looking at all there is ------------------------------------------------------------------ */
 
-static bool name_hub(struct port_watch *watch, struct udev_device *device, void *context)
-{
-    struct naming *naming = context;
-    struct layout_hub hub;
-
-    (void)watch;
-    if (usb_hub(device, &hub))
-        naming->count += layout_name_ports(naming->layout, &hub);
-    return false;
-}
-
-unsigned port_watch_name_hubs(struct port_watch *watch, struct layout *layout)
-{
-    struct naming naming = {.layout = layout};
-
-    (void)visit_devices(watch, "usb", &naming, name_hub);
-    return naming.count;
-}
-
-struct disk_visit {
+/* What a visitor is called with, by the kind of device. */
+struct visitor {
     void *context;
-    bool (*visit)(void *context, const struct sighting *sighting);
+    bool (*disk)(void *context, const struct sighting *sighting);
+    bool (*hub)(void *context, const struct layout_hub *hub);
+    bool (*foreign)(void *context, const struct port *port, const char *name);
 };
 
 static bool visit_disk(struct port_watch *watch, struct udev_device *device, void *context)
 {
-    const struct disk_visit *disk = context;
+    const struct visitor *visitor = context;
     struct sighting sighting;
 
     (void)watch;
-    return usb_sight_disk(device, &sighting) && disk->visit(disk->context, &sighting);
+    return usb_sight_disk(device, &sighting) && visitor->disk(visitor->context, &sighting);
 }
 
-bool port_watch_visit_disks(struct port_watch *watch, void *context,
-                            bool (*visit)(void *context, const struct sighting *sighting))
+static bool visit_hub(struct port_watch *watch, struct udev_device *device, void *context)
 {
-    struct disk_visit disk = {.context = context, .visit = visit};
+    const struct visitor *visitor = context;
+    struct layout_hub hub;
 
-    return visit_devices(watch, "block", &disk, visit_disk);
+    (void)watch;
+    return usb_hub(device, &hub) && visitor->hub(visitor->context, &hub);
+}
+
+static bool visit_foreign(struct port_watch *watch, struct udev_device *device, void *context)
+{
+    const struct visitor *visitor = context;
+    char name[NAME_BYTES];
+    struct port port;
+
+    (void)watch;
+    if (!usb_unwanted(device) || !usb_port(device, &port))
+        return false;
+    usb_name(device, name, sizeof(name));
+    return visitor->foreign(visitor->context, &port, name);
+}
+
+int port_watch_visit_disks(struct port_watch *watch, void *context,
+                           bool (*visit)(void *context, const struct sighting *sighting))
+{
+    struct visitor visitor = {.context = context, .disk = visit};
+    return visit_devices(watch, "block", &visitor, visit_disk);
+}
+
+int port_watch_visit_hubs(struct port_watch *watch, void *context,
+                          bool (*visit)(void *context, const struct layout_hub *hub))
+{
+    struct visitor visitor = {.context = context, .hub = visit};
+    return visit_devices(watch, "usb", &visitor, visit_hub);
+}
+
+int port_watch_visit_foreign(struct port_watch *watch, void *context,
+                             bool (*visit)(void *context, const struct port *port,
+                                           const char *name))
+{
+    struct visitor visitor = {.context = context, .foreign = visit};
+    return visit_devices(watch, "usb", &visitor, visit_foreign);
+}
+
+static bool name_hub(void *context, const struct layout_hub *hub)
+{
+    (void)layout_name_ports(context, hub);
+    return false;
+}
+
+int port_watch_name_hubs(struct port_watch *watch, struct layout *layout)
+{
+    const uint32_t before = layout->count;
+    int error = port_watch_visit_hubs(watch, layout, name_hub);
+
+    return error < 0 ? error : (int)(layout->count - before);
 }

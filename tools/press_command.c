@@ -7,6 +7,7 @@
 #include "lib/core/verdict.h"
 #include "lib/image/source.h"
 #include "tools/confirm.h"
+#include "tools/daemon_client.h"
 #include "tools/daemon_process.h"
 #include "tools/options.h"
 #include "tools/press_client.h"
@@ -286,24 +287,11 @@ static int print_summary(const struct press_command *press)
     return error;
 }
 
-static int exit_code_of_refusal(enum wire_error error)
-{
-    switch (error) {
-    case WIRE_ERROR_BAD_PARAMS:
-        return EXIT_USAGE;
-    case WIRE_ERROR_IMAGE_MISSING:
-    case WIRE_ERROR_IMAGE_UNTRUSTED:
-        return EXIT_BAD_IMAGE;
-    default:
-        return EXIT_NO_DAEMON;
-    }
-}
-
 static int finish(const struct press_command *press)
 {
     const struct press_outcome *outcome = &press->outcome;
     if (outcome->end == CLIENT_REFUSED)
-        return exit_code_of_refusal(outcome->error);
+        return daemon_error_exit_code(outcome->error);
     /* Nothing can have begun: there is nothing to sum up. */
     if (!outcome->asked)
         return outcome->stopped ? EXIT_SOME_FAILED : EXIT_NO_DAEMON;

@@ -2,6 +2,7 @@
 #include "tools/service_verb.h"
 
 #include "lib/core/verdict.h"
+#include "tools/arguments.h"
 #include "tools/text.h"
 
 #include <stdio.h>
@@ -46,6 +47,30 @@ int service_ask(const char *verb, const char *socket, bool reading, const char *
         exit_code = service_fail(verb, &trouble);
     daemon_client_close(&client);
     return exit_code;
+}
+
+int service_verb_run(const struct service_verb *verb, int argc, char **argv)
+{
+    const char *socket = NULL;
+    bool json = false;
+    const struct argument_option options[] = {
+        {"socket", 0, NULL, &socket},
+        {"json", 0, &json, NULL},
+    };
+    const struct arguments arguments = {
+        .verb = verb->name, .help = verb->help, .options = options, .option_count = 2};
+    json_t *answer = NULL;
+
+    int exit_code = arguments_parse(&arguments, argc, argv, NULL, NULL);
+    if (exit_code >= 0)
+        return exit_code;
+    exit_code = service_ask(verb->name, socket, false, verb->method, json_object(), &answer);
+    if (exit_code != EXIT_ALL_PASSED)
+        return exit_code;
+    exit_code = json ? service_print_json(verb->name, json_incref(answer), EXIT_ALL_PASSED)
+                     : verb->print(answer);
+    json_decref(answer);
+    return service_flush(verb->name, exit_code);
 }
 
 int service_print_json(const char *verb, json_t *object, int exit_code)

@@ -36,6 +36,17 @@ bool service_open(const char *verb, struct daemon_client *client, const char *so
 int service_ask(const char *verb, const char *socket, bool reading, const char *method,
                 json_t *params, json_t **result);
 
+/* A verb that takes no more than --json and --socket, and asks one question without params. */
+struct service_verb {
+    const char *name;
+    const char *help;
+    const char *method;
+    int (*print)(const json_t *answer); /* tells people of it; returns the exit code */
+};
+
+/* Runs it: argv[0] is the verb. Returns the exit code. */
+int service_verb_run(const struct service_verb *verb, int argc, char **argv);
+
 /* Prints an object as the daemon sent it, in one line, and frees it; NULL is no memory. Returns the
  * exit code. */
 int service_print_json(const char *verb, json_t *object, int exit_code);

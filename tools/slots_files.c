@@ -2,23 +2,28 @@
 /* Files are written beside their place, made durable and renamed: there is always a whole one. */
 #include "tools/slots_files.h"
 
+#include "lib/base/text.h"
 #include "lib/core/verdict.h"
 #include "lib/image/file.h"
 #include "lib/rig/claim.h"
-#include "tools/disk_use.h"
 #include "tools/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DROP_IN "conf.d/50-slots.conf"
 #define NEW     ".new-XXXXXX"
 #define BEFORE  ".before"
+
+/* Of a command line that is shown; a longer one is cut between its words. */
+enum { COMMAND_BYTES = 2048 };
 
 /* --- Where ------------------------------------------------------------------------------------ */
 
@@ -53,8 +58,29 @@ static bool directory_of(const char *path, char directory[PATH_MAX])
                     length != 0 ? path : ".") < PATH_MAX;
 }
 
+/* The command line that we were called with, as a shell would read it again. */
+static void write_command(const struct slots_arguments *arguments, char *text, size_t text_bytes)
+{
+    size_t used = (size_t)snprintf(text, text_bytes, "sudo drivepress slots");
+
+    for (int i = 0; i < arguments->word_count; i++) {
+        const char *word = arguments->words[i];
+        char quoted[PATH_MAX];
+        /* Options are what they are; text_shell_word() would make a path of them. */
+        size_t dashes = strspn(word, "-");
+        const char *rest = word[dashes] != '\0' || dashes == 0
+                               ? text_shell_word(quoted, sizeof(quoted), word + dashes, "...")
+                               : "";
+        int length = snprintf(text + used, text_bytes - used, " %.*s%s", (int)dashes, word, rest);
+        if (length < 0 || (size_t)length >= text_bytes - used)
+            return;
+        used += (size_t)length;
+    }
+}
+
 bool slots_may_write(const struct slots_arguments *arguments, const char *path)
 {
+    char command[COMMAND_BYTES];
     char directory[PATH_MAX];
     char parent[PATH_MAX];
     int error = directory_of(path, directory) ? ENOENT : ENAMETOOLONG;
@@ -67,59 +93,11 @@ bool slots_may_write(const struct slots_arguments *arguments, const char *path)
     }
     if (error == 0)
         return true;
+    write_command(arguments, command, sizeof(command));
     bool denied = error == EACCES;
     text_complain(arguments->verb, "%s cannot be written: %s%s%s%s", path, strerror(error),
-                  denied ? "; run `sudo drivepress " : "", denied ? arguments->verb : "",
-                  denied ? "`" : "");
+                  denied ? "; run `" : "", denied ? command : "", denied ? "`" : "");
     return false;
-}
-
-/* --- Disks of the running system -------------------------------------------------------------- */
-
-struct use_search {
-    const struct slots_arguments *arguments;
-    const struct layout *layout;
-};
-
-/* Whether the claim of the layout covers a port: it is a slot's, or on the hub of one. */
-static bool is_claimed(const struct layout *layout, const struct port *port)
-{
-    struct port hub;
-    struct port other;
-    bool on_hub = port_hub(port, &hub);
-
-    for (uint32_t i = 0; i < layout->count; i++) {
-        const struct layout_slot *slot = &layout->slots[i];
-        for (unsigned j = 0; j < slot->port_count; j++) {
-            if (port_equal(&slot->ports[j], port) ||
-                (on_hub && port_hub(&slot->ports[j], &other) && port_equal(&hub, &other)))
-                return true;
-        }
-    }
-    return false;
-}
-
-static bool check_disk(void *context, const struct sighting *sighting)
-{
-    const struct use_search *search = context;
-    char use[DISK_USE_BYTES];
-    char text[PORT_TEXT_BYTES];
-
-    if (!is_claimed(search->layout, &sighting->port) ||
-        !disk_use_find(sighting->path, &disk_use_system, use))
-        return false;
-    text_complain(search->arguments->verb,
-                  "%s is plugged into a port of the rig (%s), and %s: unmount it, or plug it in "
-                  "elsewhere",
-                  sighting->node, port_format(&sighting->port, text), use);
-    return true;
-}
-
-bool slots_check_use(const struct slots_arguments *arguments, struct port_watch *watch,
-                     const struct layout *layout)
-{
-    struct use_search search = {.arguments = arguments, .layout = layout};
-    return !port_watch_visit_disks(watch, &search, check_disk);
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */
@@ -219,6 +197,36 @@ int slots_write_layout(const struct slots_arguments *arguments, const struct lay
     return EXIT_ALL_PASSED;
 }
 
+/* Runs udevadm, by no PATH of anybody's: it may be root who runs us. */
+static bool run_udevadm(const char *path)
+{
+    char name[] = "udevadm";
+    char verb[] = "control";
+    char option[] = "--reload";
+    char *arguments[] = {name, verb, option, NULL};
+    char *environment[] = {NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t pid = 0;
+    int status = -1;
+
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return false;
+    if (posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0) == 0 &&
+        posix_spawn(&pid, path, &actions, NULL, arguments, environment) == 0 &&
+        waitpid(pid, &status, 0) != pid)
+        status = -1;
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return status == 0;
+}
+
+/* udev looks for new rules every 3 s at most: a drive that is plugged in sooner would be judged by
+ * the old ones. */
+static void reload_udev(void)
+{
+    if (!run_udevadm("/usr/bin/udevadm") && !run_udevadm("/bin/udevadm"))
+        (void)puts("udev reads the claim within 3 seconds: plug in no drive before.");
+}
+
 int slots_write_claim(const struct slots_arguments *arguments, const struct layout *layout)
 {
     const char *path = slots_claim_path(arguments);
@@ -228,5 +236,9 @@ int slots_write_claim(const struct slots_arguments *arguments, const struct layo
         return complain_write(arguments, path, -ENOMEM);
     int error = strlen(path) + sizeof(NEW) < PATH_MAX ? replace_file(path, text) : -ENAMETOOLONG;
     free(text);
-    return error != 0 ? complain_write(arguments, path, error) : EXIT_ALL_PASSED;
+    if (error != 0)
+        return complain_write(arguments, path, error);
+    if (strcmp(path, CLAIM_FILE) == 0)
+        reload_udev();
+    return EXIT_ALL_PASSED;
 }

@@ -2,7 +2,6 @@
 #ifndef TOOLS_SLOTS_FILES_H
 #define TOOLS_SLOTS_FILES_H
 
-#include "tools/port_watch.h"
 #include "tools/slots_verb.h"
 
 #include <limits.h>
@@ -15,19 +14,14 @@ bool slots_output_path(const struct slots_arguments *arguments, char path[PATH_M
 const char *slots_claim_path(const struct slots_arguments *arguments);
 
 /* Whether a file can be written there, or made with its directory; asked before somebody plugs in
- * thirty drives. It says why not. */
+ * thirty drives. It says why not, and how to be allowed to. */
 bool slots_may_write(const struct slots_arguments *arguments, const char *path);
-
-/* No port that the claim of this layout would give away holds a disk that the running system uses.
- * Otherwise it says which, and where. */
-bool slots_check_use(const struct slots_arguments *arguments, struct port_watch *watch,
-                     const struct layout *layout);
 
 /* Writes the slots, which must make a configuration that can be read; else all is as it was. An
  * exit code. */
 int slots_write_layout(const struct slots_arguments *arguments, const struct layout *layout);
 
-/* Writes the claim. An exit code. */
+/* Writes the claim, and has udev read it, or says when it will. An exit code. */
 int slots_write_claim(const struct slots_arguments *arguments, const struct layout *layout);
 
 #endif

@@ -7,6 +7,7 @@
 #include "tools/disk_use.h"
 #include "tools/learn.h"
 #include "tools/slots_files.h"
+#include "tools/slots_reach.h"
 #include "tools/slots_verb.h"
 #include "tools/text.h"
 
@@ -173,7 +174,9 @@ static int learn(struct session *session)
         if (poll(files, 2, -1) < 0 && errno != EINTR)
             return -errno;
         /* What was plugged in before Enter belongs to it. */
-        port_watch_read(session->watch);
+        int error = port_watch_read(session->watch);
+        if (error != 0)
+            return error;
         if (files[1].revents != 0)
             read_input(session);
         while (!done && take_line(session, line))
@@ -200,17 +203,29 @@ static bool confirm(struct session *session, const char *path)
     return ask(session, "? Type yes: ", answer) && strcmp(answer, "yes") == 0;
 }
 
-/* The system may have mounted a drive meanwhile; that can be put right. */
-static bool check_use(struct session *session)
+static int complain_ports(const struct session *session, int error)
 {
+    text_complain(session->arguments->verb, "the ports of this machine cannot be watched: %s",
+                  strerror(-error));
+    return EXIT_NO_DAEMON;
+}
+
+/* The system may have mounted a drive meanwhile; that can be put right. An exit code. */
+static int check_ports(struct session *session)
+{
+    const struct slots_arguments *arguments = session->arguments;
     char answer[ANSWER_BYTES];
 
-    while (!slots_check_use(session->arguments, session->watch, &session->learn.layout)) {
-        if (session->arguments->yes ||
+    for (;;) {
+        int result = slots_check_ports(arguments, session->watch, &session->learn.layout);
+        if (result == 0)
+            return EXIT_ALL_PASSED;
+        if (result < 0)
+            return complain_ports(session, result);
+        if (arguments->yes ||
             !ask(session, "Press Enter when that is done, Ctrl-C to give up: ", answer))
-            return false;
+            return EXIT_USAGE;
     }
-    return true;
 }
 
 /* Both files or none of them, as far as Ctrl-C goes. */
@@ -240,70 +255,88 @@ static int finish(struct session *session, const char *path)
         (void)puts("No port was learned. Nothing was written.");
         return EXIT_USAGE;
     }
-    unsigned named = port_watch_name_hubs(session->watch, layout);
+    int named = port_watch_name_hubs(session->watch, layout);
+    if (named < 0)
+        return complain_ports(session, named);
     slots_print(layout);
     (void)printf("%u %s learned", learned, learned == 1 ? "slot was" : "slots were");
     if (named > 0)
-        (void)printf(", and %u more are ports of the same hubs", named);
+        (void)printf(", and %d more are ports of the same hubs", named);
     (void)puts(".");
-    if (!check_use(session) || !confirm(session, path)) {
+    int exit_code = slots_print_further(session->watch, layout);
+    (void)fflush(stdout); /* before what is wrong with it */
+    exit_code = exit_code < 0 ? complain_ports(session, exit_code) : check_ports(session);
+    if (exit_code == EXIT_ALL_PASSED && !confirm(session, path))
+        exit_code = EXIT_USAGE;
+    if (exit_code != EXIT_ALL_PASSED) {
         (void)puts("Nothing was written.");
-        return EXIT_USAGE;
+        return exit_code;
     }
-    int exit_code = write_files(session->arguments, layout);
+    exit_code = write_files(session->arguments, layout);
     if (exit_code == EXIT_ALL_PASSED)
-        (void)puts("Written. udev reads the claim by itself: it counts for drives that are plugged "
-                   "in from\nnow on. `drivepress reload` tells the daemon of the slots.");
+        (void)puts("Written. The claim counts for drives that are plugged in from now on.\n"
+                   "`drivepress reload` tells the daemon of the slots.");
     return exit_code;
 }
 
-static bool start(struct session *session, char path[PATH_MAX])
+/* Before somebody plugs in thirty drives. An exit code. */
+static int start(struct session *session, char path[PATH_MAX])
 {
     static const struct layout none;
     const struct slots_arguments *arguments = session->arguments;
 
-    if (!slots_output_path(arguments, path) || !slots_may_write(arguments, path) ||
+    if (!slots_output_path(arguments, path))
+        return EXIT_USAGE;
+    if (!slots_may_write(arguments, path) ||
         !slots_may_write(arguments, slots_claim_path(arguments)))
-        return false;
+        return EXIT_NO_DAEMON;
+    if (!port_watch_is_told()) {
+        text_complain(arguments->verb,
+                      "udev does not run here, and without it nobody tells of drives: start "
+                      "systemd-udevd, on the machine itself and not in a container");
+        return EXIT_NO_DAEMON;
+    }
     struct config *config = slots_load(arguments);
     if (config == NULL)
-        return false;
+        return EXIT_USAGE;
     bool right = learn_start(&session->learn, arguments->replace ? &none : &config->layout,
                              arguments->prefix, arguments->columns);
     free(config);
     if (!right)
         text_complain(arguments->verb, "no slot's name can begin with: %s", arguments->prefix);
-    return right;
+    return right ? EXIT_ALL_PASSED : EXIT_USAGE;
+}
+
+static int run(struct session *session, const char *path)
+{
+    unsigned present = 0;
+    int error = port_watch_open(&session->watch, on_plugged, session, &present);
+
+    if (error != 0)
+        return complain_ports(session, error);
+    if (present > 0)
+        (void)printf("%u %s plugged in already; to learn such a port, pull its drive and plug it "
+                     "in again.\n",
+                     present, present == 1 ? "drive is" : "drives are");
+    put_next(session);
+    error = learn(session);
+    return error != 0 ? complain_ports(session, error) : finish(session, path);
 }
 
 int slots_learn(const struct slots_arguments *arguments)
 {
     struct session *session = calloc(1, sizeof(*session));
     char path[PATH_MAX];
-    unsigned present = 0;
-    int exit_code = EXIT_USAGE;
 
     if (session == NULL) {
         text_complain(arguments->verb, "no memory; close other programs");
         return EXIT_NO_DAEMON;
     }
     session->arguments = arguments;
-    if (start(session, path)) {
-        int error = port_watch_open(&session->watch, on_plugged, session, &present);
-        if (error == 0) {
-            if (present > 0)
-                (void)printf("%u %s plugged in already; to learn such a port, pull its drive and "
-                             "plug it in again.\n",
-                             present, present == 1 ? "drive is" : "drives are");
-            put_next(session);
-            error = learn(session);
-        }
-        if (error != 0)
-            text_complain(arguments->verb, "the ports of this machine cannot be watched: %s",
-                          strerror(-error));
-        exit_code = error != 0 ? EXIT_NO_DAEMON : finish(session, path);
-        port_watch_close(session->watch);
-    }
+    int exit_code = start(session, path);
+    if (exit_code == EXIT_ALL_PASSED)
+        exit_code = run(session, path);
+    port_watch_close(session->watch);
     free(session);
     return exit_code;
 }

@@ -28,13 +28,14 @@ struct config *slots_load(const struct slots_arguments *arguments)
     return config;
 }
 
-static void put_entry(const struct slot_entry *entry, int name_columns, bool with_state)
+static void put_entry(const struct slot_entry *entry, unsigned name_columns, bool with_state)
 {
     char place[PLACE_BYTES] = "-";
 
     if (entry->row > 0)
         (void)snprintf(place, sizeof(place), "%u,%u", entry->row, entry->column);
-    (void)printf("%-*s  %-7s  ", name_columns, entry->name, place);
+    text_put_padded(stdout, entry->name, name_columns, TEXT_CUT_MIDDLE, text_locale_is_utf8());
+    (void)printf("  %-7s  ", place);
     if (with_state)
         (void)printf("%-11s  ", slot_state_word(entry->state));
     text_say(stdout, entry->ports[0][0] != '\0' ? entry->ports[0] : "-");
@@ -51,10 +52,12 @@ static void put_entry(const struct slot_entry *entry, int name_columns, bool wit
 
 static void put_list(const struct slot_list *list, bool with_state)
 {
-    size_t columns = strlen("SLOT");
+    unsigned columns = (unsigned)strlen("SLOT");
 
-    for (uint32_t i = 0; i < list->count; i++)
-        columns = strlen(list->slots[i].name) > columns ? strlen(list->slots[i].name) : columns;
+    for (uint32_t i = 0; i < list->count; i++) {
+        unsigned needed = text_columns(list->slots[i].name, text_locale_is_utf8());
+        columns = needed > columns ? needed : columns;
+    }
     if (list->count == 0) {
         (void)puts("The rig has no slots. `drivepress slots learn` names its ports; a [rig] dock "
                    "needs none.");
@@ -65,7 +68,7 @@ static void put_list(const struct slot_list *list, bool with_state)
         (void)printf("%-11s  ", "STATE");
     (void)puts("PORTS");
     for (uint32_t i = 0; i < list->count; i++)
-        put_entry(&list->slots[i], (int)columns, with_state);
+        put_entry(&list->slots[i], columns, with_state);
 }
 
 /* NULL for lack of memory. */

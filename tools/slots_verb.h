@@ -10,7 +10,9 @@
 /* What the verbs of `drivepress slots` share. Main thread only. */
 
 struct slots_arguments {
-    const char *verb;   /* "slots learn" */
+    const char *verb; /* "slots learn" */
+    int word_count;   /* as it was typed: "learn", then options */
+    char **words;
     const char *config; /* NULL: CONFIG_FILE, which may be missing */
     const char *output; /* NULL: conf.d/50-slots.conf beside the configuration */
     const char *claim;  /* NULL: CLAIM_FILE */

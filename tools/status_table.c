@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tools/status_table.h"
 
+#include "lib/base/text.h"
 #include "lib/base/units.h"
 #include "tools/progress.h"
 #include "tools/text.h"
@@ -9,11 +10,12 @@
 #include <string.h>
 
 enum {
-    WORD_COLUMNS = 12, /* "master-error" */
-    NAME_COLUMNS_MAX = 16,
-    RATE_COLUMNS = 13,    /* "999.9 MB/s" and room */
-    LEFT_COLUMNS = 15,    /* "1:02:03 left" and room */
-    SLOTS_NAMED_MAX = 12, /* in a sentence; more are counted */
+    WORD_COLUMNS = 12,     /* "master-error" */
+    NAME_COLUMNS_MAX = 31, /* the longest name that a slot can be given (lib/rig/layout.h) */
+    RATE_COLUMNS = 13,     /* "999.9 MB/s" and room */
+    LEFT_COLUMNS = 15,     /* "1:02:03 left" and room */
+    SLOTS_NAMED_MAX = 12,  /* in a sentence; more are counted */
+    NAMES_BYTES_MAX = 240, /* and so are names that take more room */
 };
 
 struct style {
@@ -150,21 +152,58 @@ static void put_heading(FILE *out, const struct snapshot *snapshot, const struct
                         : "Drives that are plugged in are compared; nothing is written.");
 }
 
-/* "A01, A02", or how many there are. `chosen` has a place for each slot. */
+/* Whether the chosen slots are few and short enough to be named in a sentence. `chosen` has a place
+ * for each slot. */
+static bool can_be_named(const struct snapshot *snapshot, const bool chosen[SLOTS_MAX])
+{
+    unsigned count = 0;
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < snapshot->slot_count; i++) {
+        count += chosen[i];
+        bytes += chosen[i] ? strlen(snapshot->slots[i].name) : 0;
+    }
+    return count <= SLOTS_NAMED_MAX && bytes <= NAMES_BYTES_MAX;
+}
+
+/* "A01, A02", or how many there are. */
 static void put_names(FILE *out, const struct snapshot *snapshot, const bool chosen[SLOTS_MAX],
-                      unsigned count, const char *separator)
+                      unsigned count, bool utf8)
 {
     const char *before = "";
-    if (count > SLOTS_NAMED_MAX) {
-        (void)fprintf(out, "%u slots", count);
+
+    if (!can_be_named(snapshot, chosen)) {
+        (void)fprintf(out, "%u %s", count, count == 1 ? "slot" : "slots");
         return;
     }
     for (uint32_t i = 0; i < snapshot->slot_count; i++) {
         if (!chosen[i])
             continue;
-        (void)fprintf(out, "%s%s", before, snapshot->slots[i].name);
-        before = separator;
+        (void)fputs(before, out);
+        (void)text_put(out, snapshot->slots[i].name, NAME_COLUMNS_MAX, TEXT_CUT_MIDDLE, utf8);
+        before = ", ";
     }
+}
+
+/* " A01 A02", whole, as words for a shell; false when a name cannot be shown as one. */
+static bool put_words(FILE *out, const struct snapshot *snapshot, const bool chosen[SLOTS_MAX])
+{
+    char words[4 * NAMES_BYTES_MAX] = "";
+    size_t used = 0;
+
+    if (!can_be_named(snapshot, chosen))
+        return false;
+    for (uint32_t i = 0; i < snapshot->slot_count; i++) {
+        char word[4 * WIRE_NAME_BYTES];
+        if (!chosen[i])
+            continue;
+        if (text_shell_word(word, sizeof(word), snapshot->slots[i].name, "")[0] == '\0' ||
+            strlen(word) + 1 >= sizeof(words) - used)
+            return false;
+        used += (size_t)snprintf(words + used, sizeof(words) - used, " %s", word);
+    }
+    (void)fputs(words, out);
+    return true;
 }
 
 /* Drives that wait for a start, and how to start them. */
@@ -179,19 +218,17 @@ static void put_waiting(FILE *out, const struct snapshot *snapshot)
     }
     if (count == 0)
         return;
-    (void)fputs(snapshot->armed ? "Plugged in before arming: `drivepress start "
+    (void)fputs(snapshot->armed ? "Plugged in before arming: `drivepress start"
                                 : "Plugged in, not started: `drivepress arm`, then `drivepress "
-                                  "start ",
+                                  "start",
                 out);
-    if (count > SLOTS_NAMED_MAX)
-        (void)fputs("--all", out);
-    else
-        put_names(out, snapshot, chosen, count, " ");
+    if (!put_words(out, snapshot, chosen))
+        (void)fputs(" --all", out);
     (void)fputs("`\n", out);
 }
 
 static void put_residue(FILE *out, const struct snapshot *snapshot, enum residue residue,
-                        const char *sentence)
+                        const char *sentence, bool utf8)
 {
     bool chosen[SLOTS_MAX] = {false};
     unsigned count = 0;
@@ -205,7 +242,7 @@ static void put_residue(FILE *out, const struct snapshot *snapshot, enum residue
     if (count == 0)
         return;
     (void)fprintf(out, "%s: ", sentence);
-    put_names(out, snapshot, chosen, count, ", ");
+    put_names(out, snapshot, chosen, count, utf8);
     (void)fputc('\n', out);
 }
 
@@ -257,8 +294,10 @@ static void put_end(FILE *out, const struct snapshot *snapshot, const struct sty
     if (lines == NULL)
         return;
     put_waiting(lines, snapshot);
-    put_residue(lines, snapshot, RESIDUE_BEYOND_IMAGE, "What was behind the image is still there");
-    put_residue(lines, snapshot, RESIDUE_POSSIBLE, "Parts of what was there before may be left");
+    put_residue(lines, snapshot, RESIDUE_BEYOND_IMAGE, "What was behind the image is still there",
+                style->utf8);
+    put_residue(lines, snapshot, RESIDUE_POSSIBLE, "Parts of what was there before may be left",
+                style->utf8);
     put_totals(lines, snapshot);
     if (fclose(lines) == 0) {
         for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))

@@ -29,26 +29,17 @@ void field_put(struct field_writer *writer, const char *key, json_t *value)
 
 static json_t *text_mended(const char *text)
 {
-    static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
-    size_t length = strlen(text);
-    char *mended = malloc(length * (sizeof(replacement) - 1) + 1);
+    char *mended = strdup(text);
     if (mended == NULL)
         return NULL;
-    size_t used = 0;
-    while (*text != '\0') {
+    for (char *at = mended; *at != '\0';) {
         uint32_t point = 0;
-        size_t step = text_decode(text, &point);
-        if (step == 0) {
-            memcpy(mended + used, replacement, sizeof(replacement) - 1);
-            used += sizeof(replacement) - 1;
-            text++;
-            continue;
-        }
-        memcpy(mended + used, text, step);
-        used += step;
-        text += step;
+        size_t step = text_decode(at, &point);
+        if (step == 0)
+            *at = '?';
+        at += step > 0 ? step : 1;
     }
-    json_t *value = json_stringn(mended, used);
+    json_t *value = json_string(mended);
     free(mended);
     return value;
 }

@@ -32,7 +32,8 @@ struct field_writer field_writer_start(void);
 /* Adds a value, whose reference it takes over; NULL is a failure. */
 void field_put(struct field_writer *writer, const char *key, json_t *value);
 
-/* Text that is not UTF-8 is written with U+FFFD in place of each bad byte. */
+/* Text that is not UTF-8 is written with '?' in place of each bad byte: as long as it was, so that
+ * whoever reads it has room for it. */
 void field_put_text(struct field_writer *writer, const char *key, const char *text);
 void field_put_text_or_null(struct field_writer *writer, const char *key, const char *text);
 void field_put_u64(struct field_writer *writer, const char *key, uint64_t value);

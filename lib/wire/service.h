@@ -11,9 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What can be asked of the service, beside status.get, whose answer is a snapshot (snapshot.h).
- * Pure but for the heap; any thread. Encoders return a new reference, or NULL for lack of memory;
- * decoders 0 or -EBADMSG, with a reason that names the member where they have room for one. */
+/* What can be asked of the service, beside status.get, whose answer is a snapshot (snapshot.h); for
+ * observers the target, serial number and note of every drive are "" in it. Pure but for the heap;
+ * any thread. Encoders return a new reference, or NULL for lack of memory; decoders 0 or -EBADMSG,
+ * with a reason that names the member where they have room for one. */
 
 #define WIRE_METHOD_STATUS_GET    "status.get"    /* no params */
 #define WIRE_METHOD_SLOT_LIST     "slot.list"     /* no params */

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The help of every verb, the man page and the completions name the same verbs and options."""
 
+import json
 import os
 import re
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -117,6 +119,50 @@ def completions_offer_what_there_is(rig):
             for option in options_of(help_of(rig, *verb)):
                 long = option[2:]
                 tap.true(re.search(rf"(--|-l ){long}(?![\w-])", text), f"{name}: {verb} {option}")
+
+
+# As a daemon or a catalogue of another make could call them.
+HOSTILE = ["$(touch pwned)", "`touch pwned`", "${x:=$(touch pwned)}", "*", "A*", "'", "-rf", "~",
+           "A02;touch pwned", "A03&touch pwned", "A 4"]
+
+
+def completed(rig, names, *words):
+    """What bash offers for the last of some words, where drivepress tells these names; and what is
+    in the directory afterwards that was empty before."""
+    programs, place = rig.path(), rig.path()
+    os.mkdir(programs)
+    os.mkdir(place)
+    for name, listing in (("slots", json.dumps({"slots": [{"name": name} for name in names]},
+                                               separators=(",", ":"))),
+                          ("image", json.dumps([{"name": name} for name in names], indent=1))):
+        with open(f"{programs}/{name}", "w", encoding="utf-8") as file:
+            file.write(listing + "\n")
+    with open(f"{programs}/drivepress", "w", encoding="ascii") as file:
+        file.write('#!/bin/sh\nexec cat "${0%/*}/$1"\n')
+    os.chmod(f"{programs}/drivepress", 0o755)
+    script = ('. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _drivepress; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script, "bash",
+         os.path.abspath(f"{TOOLS}/completions/drivepress.bash"), "drivepress", *words],
+        cwd=place, env={"PATH": f"{programs}:{os.environ['PATH']}"}, text=True,
+        capture_output=True, check=True)
+    tap.equal(done.stderr, "")
+    return [line for line in done.stdout.splitlines() if line], os.listdir(place)
+
+
+@tap.test
+def names_are_completed_and_never_run(rig):
+    names = ["A01", "left.2", "A05~", *HOSTILE]
+    for verb in ("start", "stop"):
+        tap.equal(completed(rig, names, verb, ""), (["A01", "left.2", "A05~"], []))
+        tap.equal(completed(rig, names, verb, "A01", "A"), (["A01", "A05~"], []))
+    names = ["films-2026", *HOSTILE]
+    for words in (["write"], ["image", "show"], ["arm", "--image"]):
+        offered, made = completed(rig, names, *words, "")
+        tap.equal([name for name in offered if name != "auto"], ["films-2026"], words)
+        tap.equal(made, [])
+    tap.equal(completed(rig, names, "arm", "--image", "$(touch pwned)"), ([], []))
 
 
 tap.main()

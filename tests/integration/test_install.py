@@ -6,6 +6,8 @@ the units, and the daemon with their sandbox."""
 import os
 import re
 import shutil
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -13,7 +15,8 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import tap
-from rig import BUILD, MIB
+from rig import BUILD, MIB, Rig, Run
+from service import DAEMON, Service
 
 TREE = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 CONFIG = "etc/drivepress/drivepress.conf"
@@ -162,7 +165,8 @@ def the_user_and_the_directories_can_be_made(rig):
         tap.skip("this needs systemd-sysusers and root")
     root = rig.path("root")
     make(rig, "install", DESTDIR=root)
-    for tool in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
+    # At every boot anew.
+    for tool in 2 * (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
         name = "sysusers.d" if "sysusers" in tool[0] else "tmpfiles.d"
         subprocess.run([*tool, f"--root={root}", f"{root}/usr/local/lib/{name}/drivepress.conf"],
                        check=True, capture_output=True)
@@ -170,7 +174,8 @@ def the_user_and_the_directories_can_be_made(rig):
                 if line.startswith("drivepress:"))
     tap.contains(read(f"{root}/etc/group"), f"drivepress:x:{user[3]}:")
     tap.true(user[6].endswith("nologin"), "nobody logs in as it")
-    for name, owner in (("var/lib/drivepress/images", int(user[2])), ("etc/drivepress/conf.d", 0)):
+    for name, owner in (("var/lib/drivepress", int(user[2])), ("var/lib/drivepress/images", 0),
+                        ("etc/drivepress/conf.d", 0)):
         status = os.stat(f"{root}/{name}")
         tap.equal((name, status.st_uid, f"{stat.S_IMODE(status.st_mode):o}"), (name, owner, "755"))
 
@@ -196,12 +201,31 @@ def filtered_calls(unit):
     return allowed
 
 
-@tap.test
-def the_daemon_calls_nothing_that_its_unit_forbids(rig):
+def calls_of_daemon(trace):
+    """The system calls of drivepressd in a trace, without those of who started it."""
+    daemon, calls = set(), set()
+    for line in read(trace).splitlines():
+        pid, _, rest = line.partition(" ")
+        if "execve(" in rest and "/drivepressd\"" in rest:
+            daemon.add(pid)
+        elif pid in daemon:
+            if made := re.match(r"\s*(\w+)\(", rest):
+                calls.add(made[1])
+            if child := re.search(r"(?:clone3?\(.*|<\.\.\. clone3? resumed.*) = (\d+)$", rest):
+                daemon.add(child[1])
+    return calls
+
+
+def needs_strace():
     if not shutil.which("strace"):
         tap.skip("no strace here")
     if "address" in BUILD or "thread" in BUILD:
         tap.skip("sanitizers call what they want")
+
+
+@tap.test
+def a_session_calls_nothing_that_the_unit_forbids(rig):
+    needs_strace()
     allowed = filtered_calls(f"{installed_units(rig)}/{UNITS[0]}")
     tap.true("openat" in allowed and "mount" not in allowed, "it is a filter")
     image = rig.image(2 * MIB)
@@ -210,19 +234,70 @@ def the_daemon_calls_nothing_that_its_unit_forbids(rig):
         run = rig.run("write", "--json", "--yes", "--engine", engine, image, rig.file(4 * MIB),
                       rig.file(1 * MIB), wrapper=["strace", "-f", "-o", trace])
         tap.equal(run.verdicts, ["passed", "too-small"], run.text())
-        daemon, calls = set(), set()
-        for line in read(trace).splitlines():
-            pid, _, rest = line.partition(" ")
-            if "execve(" in rest and "/drivepressd\"" in rest:
-                daemon.add(pid)
-            elif pid in daemon:
-                if made := re.match(r"\s*(\w+)\(", rest):
-                    calls.add(made[1])
-                if child := re.search(r"(?:clone3?\(.*|<\.\.\. clone3? resumed.*) = (\d+)$", rest):
-                    daemon.add(child[1])
+        calls = calls_of_daemon(trace)
         tap.true("io_uring_enter" in calls or engine == "threads", f"{engine}: {calls}")
         tap.true({"openat", "futex"} <= calls, f"the daemon was seen: {calls}")
         tap.equal(sorted(calls - allowed), [])
+
+
+@tap.test
+def the_service_calls_nothing_that_its_unit_forbids(rig):
+    """As systemd runs it: told that it is ready, watched over, with drives that come and go."""
+    needs_strace()
+    allowed = filtered_calls(f"{installed_units(rig)}/{UNITS[0]}")
+    for engine in ("io_uring", "threads"):
+        trace, told = rig.path(), rig.path()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified, Rig() as inner:
+            notified.bind(told)
+            notified.settimeout(20)
+            service = Service(inner, f"[policy]\nengine = {engine}\n", start=False)
+            service.add_image("films", 2 * MIB)
+            service.daemon = Run(["strace", "-f", "-o", trace, DAEMON, "--config", service.config],
+                                 environment={"NOTIFY_SOCKET": told, "WATCHDOG_USEC": "2000000"})
+            inner.keep(service.daemon)
+            while "READY=1" not in notified.recv(4096).decode():
+                pass
+            service.arm("--image", "films")
+            service.insert("A01", 4 * MIB)
+            service.wait_for("A01", "passed")
+            service.insert("A02", 1 * MIB)
+            service.wait_for("A02", "refused")
+            service.pull("A01")
+            service.wait_for("A01", "empty")
+            tap.equal(service.client("reload").code, 0)
+            tap.equal(service.client("stop", "--all").code, 0)
+            while "WATCHDOG=1" not in notified.recv(4096).decode():
+                pass
+            os.kill(service.daemon.daemon_pid(), signal.SIGTERM)
+            tap.equal(service.daemon.finish().code, 0)
+        calls = calls_of_daemon(trace)
+        tap.true({"inotify_add_watch", "bind", "listen", "accept4", "sendmsg"} <= calls,
+                 f"the service was seen: {sorted(calls)}")
+        tap.contains(read(trace), "AF_NETLINK", "it listens to udev")
+        tap.equal(sorted(calls - allowed), [])
+
+
+@tap.test
+def what_root_adds_the_daemon_reads(rig):
+    if os.geteuid() != 0:
+        tap.skip("this needs root")
+    images = rig.path("catalogue")
+    image = rig.image(2 * MIB, "films.img")
+    run = rig.run("image", "add", "--images", images, image, before=lambda: os.umask(0o077))
+    tap.equal(run.code, 0, run.text())
+    names = os.listdir(images)
+    tap.true(len(names) >= 2, f"an image and its manifest: {names}")
+    tap.equal({f"{stat.S_IMODE(os.stat(path).st_mode):o}"
+               for path in [f"{images}/{name}" for name in names]}, {"644"})
+    tap.equal(f"{stat.S_IMODE(os.stat(images).st_mode):o}", "755")
+
+
+@tap.test
+def the_daemon_cannot_change_the_images(rig):
+    unit = read(f"{TREE}/systemd/{UNITS[0]}")
+    tap.contains(unit, "\nReadOnlyPaths=-/var/lib/drivepress/images\n")
+    states = re.search(r"^StateDirectory=(.*)$", unit, re.MULTILINE)[1].split()
+    tap.equal(states, ["drivepress"], "systemd gives the images to the daemon")
 
 
 tap.main()

@@ -309,6 +309,19 @@ def a_failed_drive_can_be_tried_again(rig):
 
 
 @tap.test
+def a_drive_that_was_stopped_can_be_started_at_once(rig):
+    """Its last pass still has it open then."""
+    service, _ = armed(rig)
+    service.insert("A01", SIZE, write_rate="1M", latency_ms="20")
+    for _ in range(8):
+        service.wait_for("A01", "writing")
+        stop, start = service.talk(("job.stop", {"slot": "A01"}), ("job.start", {"slot": "A01"}))
+        tap.true("result" in stop and "result" in start, f"{stop} {start}")
+    service.wait_for("A01", "passed")
+    tap.equal(service.status()["totals"], {"passed": 1, "failed": 8, "refused": 0, "aborted": 0})
+
+
+@tap.test
 def disarm_lets_running_passes_finish(rig):
     service, _ = armed(rig)
     service.insert("A01", SIZE, **SLOW)

@@ -441,15 +441,17 @@ class Machine:
         return path
 
     def usb_device(self, path):
-        return self.device(path, "usb", {}, DEVTYPE="usb_device",
+        return self.device(path, "usb", {"authorized": 1}, DEVTYPE="usb_device",
                            DEVNAME=f"bus/usb/001/{os.path.basename(path)}")
 
     def plug(self, hub, port, *classes):
         """Plugs a USB device with an interface of each class into a hub; returns the paths of all
-        of them, the device's first."""
+        of them, the device's first. A class is "08", or "08/50" with its subclass, which is else
+        06."""
         device = self.usb_device(f"{hub}/{port}")
         interfaces = [self.device(f"{device}/{port}:1.{number}", "usb",
-                                  {"bInterfaceClass": code, "authorized": 1},
+                                  {"bInterfaceClass": code[:2],
+                                   "bInterfaceSubClass": code[3:] or "06", "authorized": 1},
                                   DEVTYPE="usb_interface")
                       for number, code in enumerate(classes)]
         for path in (device, *interfaces):
@@ -471,6 +473,17 @@ class Machine:
         call(libc.unshare(CLONE_NEWNS))
         for name in ("run", "sys", "dev"):  # all of it is below /dev
             mount(f"{self.root}/{name}", f"/{name}", None, MS_BIND)
+
+    def bind(self, path, driver):
+        """A driver takes a device, and leaves it when the device is switched off. Returns the
+        properties that the device has then."""
+        link = f"{self.root}/sys{path}/driver"
+        os.symlink(f"/sys/bus/usb/drivers/{driver}", link)
+        found = self.event(path, "bind")
+        if self.attribute(path, "authorized") == "0":
+            os.unlink(link)
+            found = self.event(path, "unbind")
+        return found
 
     def attribute(self, path, name):
         return read(f"{self.root}/sys{path}/{name}")
@@ -504,6 +517,55 @@ def all_but_storage_and_hubs_are_switched_off(rig, world):
     left = [code for code, path in zip(classes, interfaces, strict=True)
             if machine.attribute(path, "authorized") == "1"]
     tap.equal(left, ["08", "09"])
+
+
+@needs_udev
+def storage_without_the_commands_of_drives_is_switched_off(rig, world):
+    machine = Machine(rig)
+    kinds = [f"08/{kind}" for kind in ("00", "01", "02", "03", "04", "05", "06", "07", "08", "16",
+                                       "ff")]
+    _, *interfaces = machine.plug(machine.BUS, "1-2.3", *kinds)
+    left = [kind for kind, path in zip(kinds, interfaces, strict=True)
+            if machine.attribute(path, "authorized") == "1"]
+    tap.equal(left, [f"08/0{number}" for number in range(1, 7)])
+    tap.equal(machine.event(interfaces[-1], "change").get("DRIVEPRESS_FOREIGN"), "1")
+
+
+@needs_udev
+def what_another_driver_takes_is_switched_off(rig, world):
+    """A network card that says that it is a stick: its driver goes by maker and model."""
+    machine = Machine(rig)
+    drivers = {"08/06": ["usb-storage", "uas", "ums-realtek", "ums-alauda"], "09": ["hub"]}
+    fakes = ["r8152", "cdc_ether", "usbhid", "usb-storage2", "hubs", "usbfs", "ums"]
+    for number, (kind, driver) in enumerate(
+            [(kind, name) for kind, names in drivers.items() for name in names]
+            + [(kind, name) for kind in drivers for name in fakes]):
+        hub, port = f"{machine.BUS}/1-2.3", f"1-2.3.{number + 1}"
+        if number == 0:
+            machine.plug(machine.BUS, "1-2.3", "09")
+        _, path = machine.plug(hub, port, kind)
+        found = machine.bind(path, driver)
+        foreign = driver in fakes
+        tap.equal((kind, driver, machine.attribute(path, "authorized"),
+                   found.get("DRIVEPRESS_FOREIGN")),
+                  (kind, driver, "0" if foreign else "1", "1" if foreign else None))
+        for action in ("change", "add") if foreign else ():
+            tap.equal(machine.event(path, action).get("DRIVEPRESS_FOREIGN"), "1", action)
+    _, path = machine.plug(machine.BUS, "1-4", "08")
+    tap.equal(machine.bind(path, "r8152").get("DRIVEPRESS_FOREIGN"), None, "elsewhere")
+    tap.equal(machine.attribute(path, "authorized"), "1")
+
+
+@needs_udev
+def a_driver_of_whole_devices_is_judged_too(rig, world):
+    machine = Machine(rig)
+    for port, driver, foreign in (("1-2.3.1", "usb", False), ("1-2.3.2", "usbip-host", True)):
+        if not foreign:
+            machine.plug(machine.BUS, "1-2.3", "09")
+        device, _ = machine.plug(f"{machine.BUS}/1-2.3", port, "08")
+        machine.bind(device, driver)
+        tap.equal((driver, machine.attribute(device, "authorized")),
+                  (driver, "0" if foreign else "1"))
 
 
 @needs_udev

@@ -8,15 +8,17 @@
 #include "tests/support/usb_tree.h"
 #include "tests/unit/support.h"
 #include "tools/commands.h"
+#include "tools/port_watch.h"
 
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OUTPUT_BYTES = 65536, WAIT_MS = 20000, PATH_BYTES = 160 };
+enum { OUTPUT_BYTES = 65536, WAIT_MS = 20000, PATH_BYTES = 160, WORDS = 8, NOBODY = 65534 };
 
 /* An operator at a computer. */
 struct table {
@@ -25,7 +27,10 @@ struct table {
     char config[PATH_BYTES];
     char slots[PATH_BYTES];
     char claim[PATH_BYTES];
+    char udevd[PATH_BYTES];
     pid_t pid;
+    bool as_nobody;
+    bool terminal; /* what is typed comes from one, else from a pipe */
     int typed_fd;
     int shown_fd;
     char shown[OUTPUT_BYTES];
@@ -37,24 +42,33 @@ static struct table table;
 
 /* --- The command ------------------------------------------------------------------------------ */
 
+static void open_typed(int typed[2])
+{
+    if (!table.terminal) {
+        assert_int_equal(pipe(typed), 0);
+        return;
+    }
+    assert_int_equal(openpty(&typed[1], &typed[0], NULL, NULL, NULL), 0);
+}
+
 static void begin(const char *verb, const char *option, const char *value)
 {
     int typed[2];
     int shown[2];
 
-    assert_int_equal(pipe(typed), 0);
+    open_typed(typed);
     assert_int_equal(pipe(shown), 0);
     table.shown_bytes = table.read_bytes = 0;
     table.pid = fork();
     assert_true(table.pid >= 0);
     if (table.pid == 0) {
         /* getopt_long() wants to reorder them. */
-        char words[8][PATH_BYTES];
-        const char *given[] = {"slots",   verb,        "--config", table.config,
-                               "--claim", table.claim, option,     value};
-        char *arguments[9] = {NULL};
+        char words[WORDS][PATH_BYTES];
+        const char *given[WORDS] = {"slots",   verb,        "--config", table.config,
+                                    "--claim", table.claim, option,     value};
+        char *arguments[WORDS + 1] = {NULL};
         int count = 0;
-        while (count < 8 && given[count] != NULL) {
+        while (count < WORDS && given[count] != NULL) {
             (void)snprintf(words[count], sizeof(words[count]), "%s", given[count]);
             arguments[count] = words[count];
             count++;
@@ -64,6 +78,8 @@ static void begin(const char *verb, const char *option, const char *value)
             _exit(99);
         (void)close(typed[1]);
         (void)close(shown[0]);
+        if (table.as_nobody && geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) != 0)
+            _exit(99);
         int exit_code = cmd_slots(count, arguments);
         (void)fflush(stdout);
         _exit(exit_code);
@@ -164,6 +180,9 @@ static int sit_down(void **state)
     (void)snprintf(table.slots, PATH_BYTES, "%s/conf.d/50-slots.conf", table.directory);
     (void)snprintf(table.claim, PATH_BYTES, "%s/ports.rules", table.directory);
     put_file(table.config, "[rig]\nname = table\n");
+    (void)snprintf(table.udevd, PATH_BYTES, "%s/udevd", table.directory);
+    put_file(table.udevd, "");
+    port_watch_udevd = table.udevd;
     return 0;
 }
 
@@ -353,7 +372,7 @@ static void disks_of_the_system_are_never_given_away(void **state)
     assert_nothing_written();
 
     put_file(table.config, "[slot A01]\nusb = 0000:00:14.0/usb2/2.1\n");
-    begin("claim", NULL, NULL);
+    begin("claim", "--yes", NULL);
     await("/dev/sdrig1 is plugged into a port of the rig");
     assert_ends(EXIT_USAGE);
     assert_nothing_written();
@@ -377,21 +396,174 @@ static void the_port_of_a_disk_in_use_gets_no_slot(void **state)
     assert_nothing_written();
 }
 
+/* They would be switched off, and their owner would wonder. */
+static void keyboards_and_the_like_are_never_claimed(void **state)
+{
+    (void)state;
+    put_file(table.config, "[slot A01]\nusb = 0000:00:14.0/usb2/2.1\n");
+    usb_tree_hub(table.tree, "61-2", 4);
+    usb_tree_keyboard(table.tree, "61-2.4");
+    usb_tree_keyboard(table.tree, "61-3");
+    begin("claim", "--yes", NULL);
+    await("Quiet Keys is plugged into a port of the rig (0000:00:14.0/usb2/2.4)");
+    await("switched off");
+    await("Nothing was written");
+    assert_ends(EXIT_USAGE);
+    assert_null(strstr(table.shown, "14.0/usb2/3"));
+    assert_nothing_written();
+
+    /* What is behind a hub in a claimed port is switched off with it. */
+    usb_tree_pull(table.tree, "61-2.4");
+    usb_tree_hub(table.tree, "61-2.3", 4);
+    usb_tree_keyboard(table.tree, "61-2.3.1");
+    begin("claim", "--yes", NULL);
+    await("Quiet Keys is plugged into a port of the rig (0000:00:14.0/usb2/2.3.1)");
+    assert_ends(EXIT_USAGE);
+    assert_nothing_written();
+
+    begin("learn", "--yes", NULL);
+    await("port of slot A02");
+    (void)usb_tree_stick(table.tree, "61-2.2", "sdrig1", GIB);
+    await("port of slot A03");
+    type("\n");
+    await("Quiet Keys is plugged into a port of the rig");
+    assert_ends(EXIT_USAGE);
+    assert_nothing_written();
+
+    /* What is off already loses nothing. */
+    char path[1024];
+    (void)snprintf(path, sizeof(path), "%s/61-2.3.1:1.0", usb_tree_path(table.tree, "61-2.3.1"));
+    usb_tree_attribute(table.tree, path, "authorized", "0");
+    (void)snprintf(path, sizeof(path), "%s/61-2.3.1:1.1", usb_tree_path(table.tree, "61-2.3.1"));
+    usb_tree_attribute(table.tree, path, "authorized", "0");
+    begin("claim", "--yes", NULL);
+    await("Claimed in");
+    assert_ends(EXIT_ALL_PASSED);
+}
+
 static void slots_of_a_configuration_are_claimed(void **state)
 {
     (void)state;
     put_file(table.config, "[slot left]\nusb = 0000:00:15.0/usb2/1\n");
-    begin("claim", NULL, NULL);
+    begin("claim", "--yes", NULL);
     await("left");
     await("Claimed in");
     assert_ends(EXIT_ALL_PASSED);
+    assert_null(strstr(table.shown, "Also claimed"));
     assert_true(file_has(table.claim, "0000:00:15.0/usb2/1"));
 
     put_file(table.config, "[slot left]\nusb = nowhere\n");
-    begin("claim", NULL, NULL);
+    begin("claim", "--yes", NULL);
     await("drivepress.conf:2");
     assert_ends(EXIT_USAGE);
     assert_true(file_has(table.claim, "0000:00:15.0/usb2/1"));
+
+    put_file(table.config, "[rig]\nname = table\n");
+    begin("claim", NULL, NULL);
+    await("all claims end");
+    assert_ends(EXIT_ALL_PASSED);
+    assert_false(file_has(table.claim, "0000:00:15.0/usb2/1"));
+}
+
+/* A hub's other ports are claimed too, and nobody gives away what was not told. */
+static void a_claim_is_shown_and_asked_for(void **state)
+{
+    (void)state;
+    put_file(table.config, "[slot A01]\nusb = 0000:00:14.0/usb2/2.1 0000:00:14.0/usb3/2.1\n"
+                           "[slot A02]\nusb = 0000:00:14.0/usb2/2.3\n"
+                           "[slot B01]\nusb = 0000:00:15.0/usb2/2.1\n");
+    usb_tree_hub(table.tree, "61-2", 4);
+    usb_tree_hub(table.tree, "62-2", 4);
+    begin("claim", NULL, NULL);
+    await("Also claimed: 2 more ports of the hub in 0000:00:14.0/usb2/2 and 0000:00:14.0/usb3/2.");
+    await("Also claimed: all other ports of the hub (not there now) in 0000:00:15.0/usb2/2.");
+    await("it needs --yes");
+    assert_ends(EXIT_USAGE);
+    assert_nothing_written();
+
+    table.terminal = true;
+    static const char *const answers[] = {"y\n", "\n", "\004", "no yes\n"};
+    for (size_t i = 0; i < array_count(answers); i++) {
+        begin("claim", NULL, NULL);
+        await("ERASE");
+        await("Type yes: ");
+        type(answers[i]);
+        await("Nothing was written");
+        assert_ends(EXIT_USAGE);
+        assert_nothing_written();
+    }
+    begin("claim", NULL, NULL);
+    await("Type yes: ");
+    type("yes\n");
+    await("Claimed in");
+    assert_ends(EXIT_ALL_PASSED);
+    assert_true(file_has(table.claim, "A02"));
+}
+
+/* A file in the place of the directory that all disks are in: udev cannot look into it. */
+static void nothing_is_claimed_when_the_ports_cannot_be_looked_at(void **state)
+{
+    (void)state;
+    char path[1024];
+    char aside[1100];
+
+    (void)usb_tree_stick(table.tree, "63-2", "sdrig1", GIB);
+    (void)snprintf(path, sizeof(path), "%s/sys/class", getenv("UMOCKDEV_DIR"));
+    (void)snprintf(aside, sizeof(aside), "%s.aside", path);
+    begin("learn", "--yes", NULL);
+    await("port of slot A01");
+    (void)usb_tree_stick(table.tree, "63-1", "sdrig2", GIB);
+    await("port of slot A02");
+    assert_int_equal(rename(path, aside), 0);
+    put_file(path, "");
+    type("\n");
+    await("cannot be watched");
+    assert_ends(EXIT_NO_DAEMON);
+    assert_nothing_written();
+
+    put_file(table.config, "[slot A01]\nusb = 0000:00:15.0/usb2/1\n");
+    begin("claim", "--yes", NULL);
+    await("cannot be looked at");
+    assert_ends(EXIT_NO_DAEMON);
+    assert_nothing_written();
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rename(aside, path), 0);
+}
+
+static void without_udev_nobody_waits_for_drives(void **state)
+{
+    (void)state;
+    assert_int_equal(unlink(table.udevd), 0);
+    begin("learn", NULL, NULL);
+    await("udev does not run here");
+    assert_ends(EXIT_NO_DAEMON);
+    assert_nothing_written();
+}
+
+/* The advice is the same command, with all that was given. */
+static void who_may_not_write_is_told_what_to_type(void **state)
+{
+    (void)state;
+    char command[3 * PATH_BYTES];
+
+    assert_int_equal(chmod(table.directory, geteuid() == 0 ? 0755 : 0555), 0);
+    table.as_nobody = true;
+    begin("learn", "--prefix", "my rig's-");
+    (void)snprintf(command, sizeof(command),
+                   "run `sudo drivepress slots learn --config %s --claim %s --prefix "
+                   "'my rig'\\''s-'`",
+                   table.config, table.claim);
+    await(command);
+    assert_ends(EXIT_NO_DAEMON);
+
+    begin("claim", "-y", NULL);
+    (void)snprintf(command, sizeof(command),
+                   "run `sudo drivepress slots claim --config %s --claim %s -y`", table.config,
+                   table.claim);
+    await(command);
+    assert_ends(EXIT_NO_DAEMON);
+    assert_int_equal(chmod(table.directory, 0700), 0);
+    assert_nothing_written();
 }
 
 /* The old slot is in the main file, where --replace cannot take it from: two slots of one port. */
@@ -428,7 +600,12 @@ int main(int argc, char **argv)
         at_table(media_in_a_card_reader_are_slots),
         at_table(disks_of_the_system_are_never_given_away),
         at_table(the_port_of_a_disk_in_use_gets_no_slot),
+        at_table(keyboards_and_the_like_are_never_claimed),
         at_table(slots_of_a_configuration_are_claimed),
+        at_table(a_claim_is_shown_and_asked_for),
+        at_table(nothing_is_claimed_when_the_ports_cannot_be_looked_at),
+        at_table(without_udev_nobody_waits_for_drives),
+        at_table(who_may_not_write_is_told_what_to_type),
         at_table(slots_that_break_the_configuration_are_taken_back),
     };
     return cmocka_run_group_tests_name("slots_learn", tests, NULL, NULL);

@@ -260,6 +260,7 @@ struct machine {
     char mountinfo[96];
     char swaps[96];
     char btrfs[96];
+    char udev[96];
     struct disk_use_places places;
     char use[DISK_USE_BYTES];
 };
@@ -296,7 +297,9 @@ static int make_machine(void **state)
     IN(mountinfo);
     IN(swaps);
     IN(btrfs);
-    machine->places = (struct disk_use_places){machine->mountinfo, machine->swaps, machine->btrfs};
+    IN(udev);
+    machine->places =
+        (struct disk_use_places){machine->mountinfo, machine->swaps, machine->btrfs, machine->udev};
     make(machine->directory, "disk");
     make(machine->disk, "holders");
     put(machine->disk, "dev", "240:16\n");
@@ -369,6 +372,19 @@ static void test_members_of_a_btrfs_are_in_use(void **state)
     assert_true(in_use(machine));
 }
 
+static void test_members_of_a_zfs_pool_are_in_use(void **state)
+{
+    struct machine *machine = *state;
+
+    make(machine->directory, "udev");
+    put(machine->udev, "b240:18", "E:ID_FS_TYPE=zfs_member\n");
+    put(machine->udev, "b240:17", "I:1\nE:ID_FS_TYPE=ext4\n");
+    assert_false(in_use(machine));
+    put(machine->udev, "b240:17", "I:1\nE:ID_FS_TYPE=zfs_member\nE:ID_FS_USAGE=filesystem\n");
+    assert_true(in_use(machine));
+    assert_non_null(strstr(machine->use, "ZFS"));
+}
+
 /* Tables that name a node: there is hardly a machine without loop or null devices. */
 static void test_nodes_in_the_tables_are_looked_at(void **state)
 {
@@ -429,6 +445,7 @@ int main(void)
         ON_MACHINE(test_mounted_disks_and_partitions_are_in_use),
         ON_MACHINE(test_devices_built_on_it_are_users),
         ON_MACHINE(test_members_of_a_btrfs_are_in_use),
+        ON_MACHINE(test_members_of_a_zfs_pool_are_in_use),
         ON_MACHINE(test_nodes_in_the_tables_are_looked_at),
         ON_MACHINE(test_what_is_not_known_is_in_use),
     };

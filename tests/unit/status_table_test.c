@@ -151,6 +151,61 @@ static void test_many_waiting_drives_are_started_together(void **state)
     free(snapshot);
 }
 
+/* Each is told from its neighbour, and what can be pasted is never cut. */
+static void test_long_names_are_shown_whole(void **state)
+{
+    (void)state;
+    struct snapshot *snapshot = snapshot_create(3);
+
+    assert_non_null(snapshot);
+    (void)put(snapshot, 0, "table-by-the-window-2-hub-3-p01", SLOT_READY, VERDICT_NONE);
+    (void)put(snapshot, 1, "table-by-the-window-3-hub-3-p01", SLOT_READY, VERDICT_NONE);
+    struct snapshot_slot *slot =
+        put(snapshot, 2, "table-by-the-window-4-hub-3-p01", SLOT_PASSED, VERDICT_PASSED);
+    slot->bytes_written = 1;
+    slot->residue = RESIDUE_BEYOND_IMAGE;
+    char *text = printed(snapshot, 80, false);
+    assert_non_null(strstr(text, "o table-by-the-window-2-hub-3-p01 ready"));
+    assert_non_null(strstr(text, "o table-by-the-window-3-hub-3-p01 ready"));
+    assert_non_null(strstr(text, "`drivepress start table-by-the-window-2-hub-3-p01 "
+                                 "table-by-the-window-3-hub-3-p01`"));
+    assert_non_null(strstr(text, "still there: table-by-the-window-4-hub-3-p01\n"));
+    free(text);
+
+    /* Longer than the rig's own can be: cut alike in the table and below it. */
+    memset(slot->name, 'x', sizeof(slot->name) - 1);
+    text = printed(snapshot, 80, false);
+    assert_non_null(strstr(text, "+ xxxxxxx..xxxxxxxxxxxxxxxxxxxxxx passed"));
+    assert_non_null(strstr(text, "still there: xxxxxxx..xxxxxxxxxxxxxxxxxxxxxx\n"));
+    free(text);
+    free(snapshot);
+}
+
+/* A daemon that is not ours could send any name. */
+static void test_names_of_strangers_do_nothing_when_they_are_pasted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *shown;
+    } cases[] = {
+        {"A01~", "`drivepress start 'A01~'`"},     {"$(reboot)", "`drivepress start '$(reboot)'`"},
+        {"it's", "`drivepress start 'it'\\''s'`"}, {"--all", "`drivepress start ./--all`"},
+        {"A\n01", "`drivepress start --all`"},     {"A\033[2J", "`drivepress start --all`"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct snapshot *snapshot = snapshot_create(1);
+        assert_non_null(snapshot);
+        (void)put(snapshot, 0, cases[i].name, SLOT_READY, VERDICT_NONE);
+        char *text = printed(snapshot, 0, false);
+        if (strstr(text, cases[i].shown) == NULL || strchr(text, '\033') != NULL)
+            fail_msg("%s", text);
+        free(text);
+        free(snapshot);
+    }
+}
+
 /* A number stays with its unit, and no line is longer than the terminal. */
 static void test_lines_fit_the_terminal(void **state)
 {
@@ -175,6 +230,8 @@ int main(void)
         cmocka_unit_test(test_what_is_armed_cannot_be_missed),
         cmocka_unit_test(test_advice_fits_what_was_done),
         cmocka_unit_test(test_many_waiting_drives_are_started_together),
+        cmocka_unit_test(test_long_names_are_shown_whole),
+        cmocka_unit_test(test_names_of_strangers_do_nothing_when_they_are_pasted),
         cmocka_unit_test(test_lines_fit_the_terminal),
     };
     return cmocka_run_group_tests_name("status_table", tests, NULL, NULL);

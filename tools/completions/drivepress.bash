@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # bash completion for drivepress
 
+# compgen -W expands its words as a command line: it gets only words of this file. What others have
+# named goes through _drivepress_offer, and only names that need no quotes are offered at all.
+
 _drivepress_images() {
     drivepress image list --json 2>/dev/null |
-        grep -o '"name": "[A-Za-z0-9._-]*"' | cut -d '"' -f 4
+        grep -o '"name": "[A-Za-z0-9][A-Za-z0-9._-]*"' | cut -d '"' -f 4
 }
 
 _drivepress_slots() {
-    drivepress slots list --json 2>/dev/null | grep -o '"name":"[^"\\]*"' | cut -d '"' -f 4
+    drivepress slots list --json 2>/dev/null |
+        grep -o '"name":"[A-Za-z0-9][A-Za-z0-9._+~-]*"' | cut -d '"' -f 4
 }
 
 _drivepress_devices() {
@@ -17,14 +21,26 @@ _drivepress_devices() {
     done
 }
 
+# Adds those of the names on the input, one a line, that begin with the word so far.
+_drivepress_offer() {
+    local name
+    while IFS= read -r name; do
+        [[ $name == "$1"* ]] && COMPREPLY+=("$name")
+    done
+}
+
+_drivepress_words() {
+    _drivepress_offer "$2" < <(compgen -W "$1" -- "$2")
+}
+
 _drivepress() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local options="--yes --quiet --json --images --manifest --pool --window --engine
         --stall-timeout --simulate --no-color --help"
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "write verify image status arm disarm start stop
-            slots reload help --help --version" -- "$current")
+        _drivepress_words "write verify image status arm disarm start stop slots reload help
+            --help --version" "$current"
         return
     fi
     case $previous in
@@ -37,19 +53,20 @@ _drivepress() {
         return
         ;;
     --window)
-        mapfile -t COMPREPLY < <(compgen -W "1 2 3 4" -- "$current")
+        _drivepress_words "1 2 3 4" "$current"
         return
         ;;
     --engine)
-        mapfile -t COMPREPLY < <(compgen -W "auto io_uring threads" -- "$current")
+        _drivepress_words "auto io_uring threads" "$current"
         return
         ;;
     --image)
-        mapfile -t COMPREPLY < <(compgen -W "auto $(_drivepress_images)" -- "$current")
+        _drivepress_words auto "$current"
+        _drivepress_offer "$current" < <(_drivepress_images)
         return
         ;;
     --mode)
-        mapfile -t COMPREPLY < <(compgen -W "write+verify write verify" -- "$current")
+        _drivepress_words "write+verify write verify" "$current"
         return
         ;;
     --pool | --stall-timeout | --name | --columns | --prefix)
@@ -58,60 +75,59 @@ _drivepress() {
     esac
     case ${COMP_WORDS[1]} in
     help)
-        mapfile -t COMPREPLY < <(compgen -W "write verify image status arm disarm start stop
-            slots reload" -- "$current")
+        _drivepress_words "write verify image status arm disarm start stop slots reload" "$current"
         ;;
     status)
-        mapfile -t COMPREPLY < <(compgen -W "--json --no-color --socket --help" -- "$current")
+        _drivepress_words "--json --no-color --socket --help" "$current"
         ;;
     arm)
-        mapfile -t COMPREPLY < <(compgen -W "--image --mode --json --socket --help" -- "$current")
+        _drivepress_words "--image --mode --json --socket --help" "$current"
         ;;
     disarm | reload)
-        mapfile -t COMPREPLY < <(compgen -W "--json --socket --help" -- "$current")
+        _drivepress_words "--json --socket --help" "$current"
         ;;
     start | stop)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "--all --json --socket --help" -- "$current")
+            _drivepress_words "--all --json --socket --help" "$current"
         else
-            mapfile -t COMPREPLY < <(compgen -W "$(_drivepress_slots)" -- "$current")
+            _drivepress_offer "$current" < <(_drivepress_slots)
         fi
         ;;
     slots)
         if [ "$COMP_CWORD" -eq 2 ]; then
-            mapfile -t COMPREPLY < <(compgen -W "list learn claim" -- "$current")
+            _drivepress_words "list learn claim" "$current"
             return
         fi
         case ${COMP_WORDS[2]} in
         list) options="--config --json --socket --help" ;;
         learn) options="--config --output --claim --columns --prefix --replace --yes --help" ;;
-        claim) options="--config --claim --help" ;;
+        claim) options="--config --claim --yes --help" ;;
         *) options="" ;;
         esac
-        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+        _drivepress_words "$options" "$current"
         ;;
     image)
         if [ "$COMP_CWORD" -eq 2 ]; then
-            mapfile -t COMPREPLY < <(compgen -W "add list show verify" -- "$current")
+            _drivepress_words "add list show verify" "$current"
         elif [[ $current == -* ]]; then
             options="--images --json --help"
             [ "${COMP_WORDS[2]}" = add ] && options="$options --name --manifest-only"
-            mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+            _drivepress_words "$options" "$current"
         elif [ "${COMP_WORDS[2]}" = show ] || [ "${COMP_WORDS[2]}" = verify ]; then
-            mapfile -t COMPREPLY < <(compgen -W "$(_drivepress_images)" -- "$current"
-                compgen -f -- "$current")
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            _drivepress_offer "$current" < <(_drivepress_images)
         elif [ "${COMP_WORDS[2]}" = add ]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi
         ;;
     write | verify)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+            _drivepress_words "$options" "$current"
         elif [[ $current == /dev/* && $current != /dev/*/* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "$(_drivepress_devices)" -- "$current")
+            _drivepress_offer "$current" < <(_drivepress_devices)
         else
-            mapfile -t COMPREPLY < <(compgen -W "$(_drivepress_images)" -- "$current"
-                compgen -f -- "$current")
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            _drivepress_offer "$current" < <(_drivepress_images)
         fi
         ;;
     esac

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fish completion for drivepress
+#
+# fish takes what a command in a completion prints as words, and evaluates none of it. Only names
+# that need no quotes are offered.
 
 function __drivepress_images
     drivepress image list --json 2>/dev/null |
-        string match -ra '"name": "[A-Za-z0-9._-]*"' | string split -f 4 '"'
+        string match -ra '"name": "[A-Za-z0-9][A-Za-z0-9._-]*"' | string split -f 4 '"'
 end
 
 function __drivepress_slots
     drivepress slots list --json 2>/dev/null |
-        string match -ra '"name":"[^"\\\\]*"' | string split -f 4 '"'
+        string match -ra '"name":"[A-Za-z0-9][A-Za-z0-9._+~-]*"' | string split -f 4 '"'
 end
 
 # Whether the verb, the first word, is one of these.
@@ -90,4 +93,4 @@ complete -c drivepress -n '__drivepress_slots_verb learn' -l output -r -d 'where
 complete -c drivepress -n '__drivepress_slots_verb learn' -l columns -x -d 'ports in a row'
 complete -c drivepress -n '__drivepress_slots_verb learn' -l prefix -x -d 'what the names begin with'
 complete -c drivepress -n '__drivepress_slots_verb learn' -l replace -d 'forget the slots that the configuration has'
-complete -c drivepress -n '__drivepress_slots_verb learn' -s y -l yes -d 'do not ask before writing'
+complete -c drivepress -n '__drivepress_slots_verb learn claim' -s y -l yes -d 'do not ask before writing'
