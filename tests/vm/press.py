@@ -24,6 +24,8 @@ CATALOGUE = "/var/lib/drivepress/images"
 CONFIG = "/etc/drivepress/drivepress.conf"
 RIG_FILE = "/etc/drivepress/conf.d/60-rig.conf"
 CLAIM_FILE = "/etc/udev/rules.d/58-drivepress-ports.rules"
+# As the daemon's user, with no more rights than that has.
+AS_DAEMON = "setpriv --reuid drivepress --regid drivepress --clear-groups"
 
 # The fields of udev's database by which programs know that a disk holds something of theirs.
 CONTENT_FIELDS = ("ID_FS_TYPE", "ID_FS_UUID", "ID_FS_LABEL", "ID_PART_TABLE_TYPE")
@@ -214,8 +216,8 @@ class Press:
 
     def opens(self, name):
         """What happens when the daemon's user opens a disk, to read and to write: "" or why not."""
-        user = "setpriv --reuid drivepress --regid drivepress --clear-groups"
-        done = [self.guest.run(f"{user} bash -c 'exec 3{how}/dev/{name}'") for how in ("<", "<>")]
+        done = [self.guest.run(f"{AS_DAEMON} bash -c 'exec 3{how}/dev/{name}'")
+                for how in ("<", "<>")]
         if all(status == 0 for status, _ in done):
             return ""
         denied = all("Permission denied" in output for _, output in done)

@@ -18,7 +18,7 @@ from rig import MIB
 @tap.test
 def cards_in_a_reader_with_four_slots_start_by_themselves(rig):
     slots = {f"R{lun}": (PORT, lun) for lun in range(4)}
-    size = 24 * MIB
+    size = 64 * MIB
     with Guest(rig) as guest:
         press = Press(rig, guest, slots, image_bytes=size)
         press.arm()
@@ -69,15 +69,16 @@ def an_sd_card_is_a_drive_too(rig):
     with Guest(rig, sd=True) as guest:
         host = guest.check("readlink -f /sys/class/mmc_host/mmc0")
         controller = re.search(r"/([0-9a-f:.]+)/mmc_host/", host)[1]
-        press = Press(rig, guest, {"SD": f"{controller}/mmc"}, image_bytes=24 * MIB)
+        # The card cannot be slowed down: enough to write that it is ejected in the middle.
+        press = Press(rig, guest, {"SD": f"{controller}/mmc"}, image_bytes=120 * MIB)
         press.arm()
-        guest.insert(guest.sd, 32 * MIB)
+        guest.insert(guest.sd, 128 * MIB)
         press.wait_written("SD", 0)
         guest.eject(guest.sd)
         press.failed("SD", "unplugged")
-        guest.insert(guest.sd, 64 * MIB)
+        guest.insert(guest.sd, 256 * MIB)
         slot = press.passed("SD", guest.sd)
-        tap.equal((slot["target"], slot["drive"]["capacity_bytes"]), ("/dev/mmcblk0", 64 * MIB))
+        tap.equal((slot["target"], slot["drive"]["capacity_bytes"]), ("/dev/mmcblk0", 256 * MIB))
         guest.eject(guest.sd)
         press.wait_for("SD", "empty")
 

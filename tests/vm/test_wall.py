@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import tap
 from drives import wait_for
 from guest import Guest, why_no_guest
-from press import CONTENT_FIELDS, Press, slots_text
+from press import AS_DAEMON, CATALOGUE, CONTENT_FIELDS, IMAGE, Press, slots_text
 from rig import MIB, fill
 
 # Their hub's other ports are claimed with them; the ports of the plain hub, 2.1 to 2.8, never are.
@@ -59,6 +59,13 @@ def the_daemons_user_can_open_the_rigs_drives_and_no_other_disk(rig):
         tap.equal(mounted, "/dev/vdc")
         listed = guest.check("find /dev -group drivepress -type b").split()
         tap.equal(sorted(listed), sorted(f"/dev/{name}" for name in ours), "all that it may open")
+
+        # Nor may it change what is written, from where it runs.
+        inside = f"nsenter --mount --target {press.pid()} {AS_DAEMON}"
+        guest.check(f"{inside} head -c 1 {CATALOGUE}/{IMAGE}.img")
+        for change in (f"bash -c 'exec 3<>{CATALOGUE}/{IMAGE}.img'", f"touch {CATALOGUE}/new",
+                       f"mv {CATALOGUE} {CATALOGUE}.old"):
+            tap.true(guest.run(f"{inside} {change}")[0] != 0, change)
 
         targets = [slot["target"] for slot in press.status()["slots"].values()]
         for name in others:
