@@ -3,7 +3,6 @@
 #include "daemon/log.h"
 #include "daemon/service.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
 

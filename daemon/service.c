@@ -89,20 +89,6 @@ static void apply_policy(struct service *service)
                      service->config->capacity_max_bytes);
 }
 
-/* What a running daemon cannot change stays as it is. */
-static void keep_fixed(struct config *loaded, const struct config *running)
-{
-    memcpy(loaded->state, running->state, sizeof(loaded->state));
-    memcpy(loaded->runtime, running->runtime, sizeof(loaded->runtime));
-    memcpy(loaded->images, running->images, sizeof(loaded->images));
-    memcpy(loaded->dock, running->dock, sizeof(loaded->dock));
-    loaded->slots_max = running->slots_max;
-    loaded->pool_bytes = running->pool_bytes;
-    loaded->window = running->window;
-    loaded->engine = running->engine;
-    loaded->stall_ms = running->stall_ms;
-}
-
 int service_reload(struct service *service, char needs_restart[WIRE_NOTE_BYTES],
                    char reason[WIRE_REASON_BYTES])
 {
@@ -113,7 +99,7 @@ int service_reload(struct service *service, char needs_restart[WIRE_NOTE_BYTES],
         return -EINVAL;
     }
     config_needs_restart(service->config, loaded, needs_restart, WIRE_NOTE_BYTES);
-    keep_fixed(loaded, service->config);
+    config_keep_fixed(loaded, service->config);
     free(service->config);
     service->config = loaded;
     apply_policy(service);

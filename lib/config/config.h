@@ -95,6 +95,9 @@ struct config *config_defaults(void);
 void config_needs_restart(const struct config *running, const struct config *loaded, char *text,
                           size_t text_bytes);
 
+/* Gives these keys the values that the running daemon has, whatever was loaded. */
+void config_keep_fixed(struct config *loaded, const struct config *running);
+
 /* Writes the slots of a layout as a drop-in: readable INI with a head that says who wrote it, for
  * the caller to free(); NULL for lack of memory. Automatic slots are written like the others. */
 char *config_slots_text(const struct layout *layout);

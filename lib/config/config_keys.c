@@ -392,3 +392,12 @@ void config_needs_restart(const struct config *running, const struct config *loa
                                      used > 0 ? ", " : "", key->section, key->name);
     }
 }
+
+void config_keep_fixed(struct config *loaded, const struct config *running)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const struct key *key = &keys[i];
+        if (key->needs_restart)
+            memcpy((char *)loaded + key->offset, (const char *)running + key->offset, key->bytes);
+    }
+}

@@ -377,6 +377,13 @@ static void keys_that_need_a_restart_are_told(void **state)
                         "[pool] size, [policy] stall_timeout, [policy] window, [policy] engine");
     config_needs_restart(running, loaded, text, 20);
     assert_string_equal(text, "[paths] state, [pat");
+
+    /* What is kept is all of these and nothing else. */
+    loaded->capacity_min_bytes = 7;
+    config_keep_fixed(loaded, running);
+    config_needs_restart(running, loaded, text, sizeof(text));
+    assert_string_equal(text, "");
+    assert_int_equal(loaded->capacity_min_bytes, 7);
     free(loaded);
     free(running);
 }
