@@ -97,16 +97,19 @@ def the_man_page_makes_up_no_option(rig):
 
 @tap.test
 def an_option_of_the_help_is_taken(rig):
-    """Each option by itself: flags and options without their value, so that nothing can be written
-    and nobody is asked."""
+    """Each option before one that there is not, which may be its value: so that nothing is done."""
+    none = "--no-such-option"
     nowhere = {"DRIVEPRESS_SOCKET": rig.path("nowhere.sock")}
     for verb in all_verbs(rig):
         for option in sorted(options_of(help_of(rig, *verb))):
-            run = rig.run(*verb, option, environment=nowhere)
-            tap.true("there is no option" not in run.errors, f"{verb} {option}: {run.text()}")
-        run = rig.run(*verb, "--no-such-option", environment=nowhere)
+            run = rig.run(*verb, option, none, none, environment=nowhere)
+            if option != "--help":
+                tap.equal(run.code, 2, run.text())
+            named = re.findall(r"there is no option (\S+)", run.errors)
+            tap.true(all(none in name for name in named), f"{verb} {option}: {run.text()}")
+        run = rig.run(*verb, none, environment=nowhere)
         tap.equal(run.code, 2, run.text())
-        tap.contains(run.errors, "--no-such-option")
+        tap.contains(run.errors, none)
 
 
 @tap.test
